@@ -1,0 +1,118 @@
+"""Every check and every chore of the template.
+
+nox                         the whole proof, as CI runs it
+nox -s quick                what to run before a push
+nox -s try -- flask auth=bearer   render a project, install it, test it, serve it
+"""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).parent
+STYLES = sorted(path.stem for path in (ROOT / "styles").glob("*.yml"))
+
+nox.needs_version = ">=2025.2.9"
+nox.options.error_on_missing_interpreters = True
+nox.options.sessions = ["lint", "questions", "lowest", "examples", "matrix", "project"]
+
+# All proofs share one environment: what every style installs is large, and the same each time.
+PROOF = ROOT / ".nox" / "proof"
+proof = nox.session(venv_backend="none")
+
+
+def run(session: nox.Session, command: str, *arguments: str) -> None:
+    """Run a command of the shared environment, which is made or renewed where needed."""
+    scripts = PROOF / ("Scripts" if os.name == "nt" else "bin")
+    wanted = "".join(
+        Path(ROOT, name).read_text() for name in ("requirements.txt", "constraints.txt")
+    )
+    installed = PROOF / "installed.txt"
+    if not installed.exists() or installed.read_text() != wanted:
+        session.run(sys.executable, "-m", "venv", "--clear", str(PROOF), external=True)
+        pip = [str(scripts / "python"), "-m", "pip", "install", "--quiet"]
+        session.run(*pip, "-r", "requirements.txt", "-c", "constraints.txt", external=True)
+        installed.write_text(wanted)
+    path = os.pathsep.join((str(scripts), os.environ["PATH"]))
+    session.run(str(scripts / command), *arguments, env={"PATH": path}, external=True)
+
+
+@proof
+def lint(session: nox.Session) -> None:
+    """Style and types of the template's tooling, and of every file in it that is plain Python."""
+    run(session, "ruff", "check")
+    run(session, "ruff", "format", "--check")
+    run(session, "mypy")
+
+
+@proof
+def questions(session: nox.Session) -> None:
+    """Questions, refusals, hostile answers, the layout, and the mutants that the checks must catch."""
+    run(
+        session,
+        "pytest",
+        "tests",
+        "--numprocesses=2",
+        "--deselect=tests/test_project.py",
+        *session.posargs,
+    )
+
+
+@nox.session(reuse_venv=True)
+def lowest(session: nox.Session) -> None:
+    """The layout, which rests on how Copier joins paths, on the lowest Copier that copier.yml allows."""
+    session.install("copier==9.18.0", "pytest", "pyyaml")
+    session.run("pytest", "tests/test_layout.py")
+
+
+@proof
+def matrix(session: nox.Session) -> None:
+    """Every combination of answers rendered, parsed, linted, formatted and imported."""
+    run(session, "python", "tests/matrix.py", *session.posargs)
+
+
+@proof
+@nox.parametrize("style", STYLES)
+def project(session: nox.Session, style: str) -> None:
+    """Projects of one style as their users have them: installed, tested, served, called, ended."""
+    run(
+        session,
+        "pytest",
+        "tests/test_project.py",
+        f"--style={style}",
+        "--numprocesses=2",
+        *session.posargs,
+    )
+
+
+@proof
+def examples(session: nox.Session) -> None:
+    """Compare examples/ with what the template renders; `-- write` rewrites it."""
+    run(session, "python", "tests/examples.py", *session.posargs)
+
+
+@proof
+def quick(session: nox.Session) -> None:
+    """Under two minutes: lint, questions, and each style and auth once through the matrix."""
+    lint.func(session)
+    questions.func(session)
+    run(session, "python", "tests/matrix.py", "--sample")
+
+
+@nox.session(name="try", reuse_venv=True)
+def try_(session: nox.Session) -> None:
+    """Render a project, install it, run its tests and serve it: nox -s try -- STYLE [NAME=VALUE ...]."""
+    style, *answers = session.posargs or ["api"]
+    session.install("copier", "uv", "-c", "constraints.txt")
+    project = ROOT / ".nox" / "tried" / "myapi"
+    shutil.rmtree(project, ignore_errors=True)
+    data = [part for answer in (f"style={style}", *answers) for part in ("--data", answer)]
+    session.run("copier", "copy", "--defaults", "--vcs-ref=HEAD", *data, str(ROOT), str(project))
+    session.chdir(project)
+    own = {"VIRTUAL_ENV": None}  # uv makes the project's environment in the project
+    session.run("uv", "sync", env=own)
+    session.run("uv", "run", "pytest", env=own)
+    session.run("uv", "run", "myapi", env=own)

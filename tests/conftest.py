@@ -1,0 +1,23 @@
+"""Fixtures of the template's own tests."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+import family
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--style", help="only projects of this style (a file name of styles/)")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def isolated(tmp_path_factory: pytest.TempPathFactory) -> None:
+    os.environ.update(family.isolate(tmp_path_factory.mktemp("home")))
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The working tree as a release would hold it."""
+    return family.export(tmp_path_factory.mktemp("template"))

@@ -1,0 +1,68 @@
+"""examples/ is what the template renders for each style, committed: a gallery, and a diff for reviewers.
+
+python tests/examples.py          compare, and fail on a difference
+python tests/examples.py write    rewrite
+"""
+
+import difflib
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import family
+
+EXAMPLES = family.ROOT / "examples"
+
+
+def main(write: bool) -> None:
+    seen: dict[str, family.Answers] = {}
+    for answers in family.styles():  # the first auth of each style is its default
+        seen.setdefault(family.kind(answers), answers)
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ.update(family.isolate(Path(folder, "home")))
+        template = family.export(Path(folder, "template"))
+        fresh = Path(folder, "examples")
+        for style, answers in seen.items():
+            project = family.render(template, fresh, answers)
+            _forget_source(project / ".copier-answers.yml")
+            project.rename(fresh / style)
+        if write:
+            shutil.rmtree(EXAMPLES, ignore_errors=True)
+            shutil.copytree(fresh, EXAMPLES)
+        differences = list(differ(fresh, EXAMPLES))
+        files = sum(path.is_file() for path in fresh.rglob("*"))
+    print(f"{len(seen)} examples, {files} files, {len(differences)} differ")
+    assert len(seen) >= 9, "styles are missing"
+    if differences:
+        sys.exit("\n".join(differences) + "\nexamples/ is stale: nox -s examples -- write")
+
+
+def differ(fresh: Path, committed: Path) -> list[str]:
+    """The differences between two folders as unified diffs, one for each file."""
+    names = {
+        path.relative_to(folder)
+        for folder in (fresh, committed)
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+    return [
+        "".join(difflib.unified_diff(*sides, f"examples/{name}", f"rendered/{name}"))
+        for name in sorted(names)
+        if (sides := (_lines(committed / name), _lines(fresh / name)))[0] != sides[1]
+    ]
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text().splitlines(keepends=True) if path.is_file() else []
+
+
+def _forget_source(answers: Path) -> None:
+    """Drop the line that names the folder it was rendered from."""
+    lines = answers.read_text().splitlines(keepends=True)
+    answers.write_text("".join(line for line in lines if not line.startswith("_src_path")))
+
+
+if __name__ == "__main__":
+    main(write=sys.argv[1:] == ["write"])

@@ -1,0 +1,176 @@
+"""The template family as data: its questions, every combination of their choices, and how to render one."""
+
+import functools
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import copier
+import jinja2
+import yaml
+from jinja2.sandbox import SandboxedEnvironment
+
+ROOT = Path(__file__).resolve().parents[1]
+NAME = "myapi"  # every render lands in a folder of this name, which names the project too
+Answers = dict[str, Any]
+
+
+def settings() -> Mapping[str, Any]:
+    """copier.yml without its questions, keys as they stand there (with the underscore)."""
+    return {name: value for name, value in _copier_yml().items() if name.startswith("_")}
+
+
+def questions() -> Mapping[str, Mapping[str, Any]]:
+    """The questions of copier.yml in their order, computed ones included."""
+    return {name: value for name, value in _copier_yml().items() if not name.startswith("_")}
+
+
+@functools.cache
+def _copier_yml() -> dict[str, Any]:
+    data: dict[str, Any] = yaml.safe_load((ROOT / "copier.yml").read_text())
+    return data
+
+
+def combinations() -> Iterator[Answers]:
+    """Every combination of the choice and yes-or-no questions that somebody can give.
+
+    Questions are walked in Copier's order with its own rules: one that is not asked takes its default, a choice
+    whose validator speaks is not offered, and free text takes its default.
+    """
+    for _, given in _walk(list(questions()), {"_folder_name": NAME}, {}):
+        yield given
+
+
+def overlays(answers: Answers) -> set[str]:
+    """The computed questions that render to `.` for these answers: the active overlays."""
+    for known, given in _walk(list(questions()), {"_folder_name": NAME}, {}, only=answers):
+        if given == answers:
+            return {name for name, value in known.items() if value == "."}
+    raise ValueError(f"nobody can give these answers: {answers}")
+
+
+def _walk(
+    names: list[str], known: Answers, given: Answers, only: Answers | None = None
+) -> Iterator[tuple[Answers, Answers]]:
+    """Yield what is known in the end (all values) and what was given (the choices)."""
+    if not names:
+        yield known, given
+        return
+    name, *rest = names
+    question = questions()[name]
+    asked = _says_yes(_render(question.get("when", True), known))
+    options = list(_offered(question, known)) if asked else []
+    for value in options:
+        if only is None or only.get(name) == value:
+            yield from _walk(rest, known | {name: value}, given | {name: value}, only)
+    if not options:
+        value = _render(question["default"], known)
+        if question["type"] != "str":
+            value = yaml.safe_load(str(value))
+        yield from _walk(rest, known | {name: value}, given, only)
+
+
+def _offered(question: Mapping[str, Any], known: Answers) -> Iterator[Any]:
+    if question["type"] == "bool":
+        yield from (False, True)
+    choices = question.get("choices", [])
+    for choice in choices.values() if isinstance(choices, dict) else choices:
+        if not isinstance(choice, dict):
+            yield choice
+        elif not _render(choice.get("validator", ""), known).strip():
+            yield choice["value"]
+
+
+def _render(value: Any, known: Answers) -> Any:
+    return _template(value).render(known) if isinstance(value, str) else value
+
+
+@functools.cache
+def _template(text: str) -> jinja2.Template:
+    return _environment().from_string(text)
+
+
+@functools.cache
+def _environment() -> SandboxedEnvironment:
+    options = {**settings()["_envops"], "undefined": jinja2.StrictUndefined}
+    return SandboxedEnvironment(
+        loader=jinja2.FileSystemLoader(ROOT),
+        extensions=["jinja2_ansible_filters.AnsibleCoreFiltersExtension"],
+        **options,
+    )
+
+
+def _says_yes(value: Any) -> bool:
+    return str(value).strip().lower() in {"true", "yes", "1", "y", "on"}
+
+
+def styles() -> list[Answers]:
+    """Each style, server app and auth once; all other answers at their default."""
+    seen: dict[str, Answers] = {}
+    for answers in combinations():
+        key = {name: answers.get(name) for name in ("style", "server_app", "auth")}
+        seen.setdefault(str(key), answers)
+    return list(seen.values())
+
+
+def kind(answers: Answers) -> str:
+    """The name of the file in styles/ that holds the facts for these answers."""
+    return str(answers.get("server_app", answers["style"]))
+
+
+def identify(answers: Answers) -> str:
+    """A short name of a combination, for messages and as a test id."""
+    return "-".join(str(value) for name, value in answers.items() if name != "tune" or value)
+
+
+def export(folder: Path) -> Path:
+    """Copy the working tree as a release would hold it: tracked files and new ones, nothing ignored.
+
+    Copier then renders from a plain folder: no clone, and no commit in the answers file.
+    """
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    ).stdout.decode()
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file() and not name.startswith("examples/"):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+def render(template: Path, folder: Path, answers: Answers) -> Path:
+    """Render a project into `folder`/myapi and return its path.
+
+    Raises:
+        ValueError: when an answer is refused; the message says why, and nothing is written.
+    """
+    project = folder / NAME
+    copier.run_copy(str(template), project, data=answers, defaults=True, overwrite=True, quiet=True)
+    return project
+
+
+def isolate(folder: Path) -> dict[str, str]:
+    """An environment in which nobody's own settings of Copier, Git or uv leak into a test."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "copier.yml").write_text("{}\n")  # an empty file is an error to Copier
+    (folder / "gitconfig").write_text(
+        "[user]\nname = Test\nemail = test@example.com\n[init]\ndefaultBranch = main\n"
+    )
+    dropped = {
+        "VIRTUAL_ENV",
+        "UV_PROJECT_ENVIRONMENT",
+        "PYTHONPATH",
+        "API_TOKENS",
+        "MODAL_TOKEN_ID",
+    }
+    return {name: value for name, value in os.environ.items() if name not in dropped} | {
+        "COPIER_SETTINGS_PATH": str(folder / "copier.yml"),
+        "GIT_CONFIG_GLOBAL": str(folder / "gitconfig"),
+        "GIT_CONFIG_NOSYSTEM": "1",
+    }

@@ -1,0 +1,129 @@
+"""Every combination of answers: rendered twice, parsed, linted, formatted, imported.
+
+    python tests/matrix.py [--sample]
+
+What costs time is done once for each distinct file, source tree or package, known by its hash.
+"""
+
+import argparse
+import hashlib
+import multiprocessing
+import os
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+
+import checks
+import family
+
+# Fewer would mean that choices were lost on the way, not that the family shrank.
+LEAST_COMBINATIONS = 1_000
+LEAST_PACKAGES = 100
+
+Tree = Mapping[str, str]  # path in the project -> SHA-256 of the file
+
+
+class Store:
+    """Rendered files by their hash, so that a thousand projects take the room of a few."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def take(self, project: Path) -> Tree:
+        tree = {}
+        for path in sorted(project.rglob("*")):
+            if path.is_file():
+                content = path.read_bytes()
+                digest = hashlib.sha256(content).hexdigest()
+                (self.folder / digest).write_bytes(content)
+                tree[path.relative_to(project).as_posix()] = digest
+        return tree
+
+    def put(self, tree: Tree, project: Path) -> Path:
+        for path, digest in tree.items():
+            (project / path).parent.mkdir(parents=True, exist_ok=True)
+            (project / path).write_bytes(self.read(digest))
+        return project
+
+    def read(self, digest: str) -> bytes:
+        return (self.folder / digest).read_bytes()
+
+
+def render(task: tuple[Path, Path, family.Answers]) -> Tree:
+    """Render one combination twice and return its files; the two must be the same."""
+    template, store, answers = task
+    trees = []
+    for _ in range(2):
+        with tempfile.TemporaryDirectory() as folder:
+            project = family.render(template, Path(folder), answers)
+            recorded = yaml.safe_load((project / ".copier-answers.yml").read_text())
+            wrong = {name for name, value in answers.items() if recorded.get(name) != value}
+            assert not wrong, f"answers that are not recorded: {wrong}"
+            trees.append(Store(store).take(project))
+    assert trees[0] == trees[1], "the same answers gave different bytes"
+    return trees[0]
+
+
+def distinct(trees: list[Tree], prefix: str = "", suffix: str = "") -> list[Tree]:
+    """The trees that differ in files of this prefix and suffix."""
+    found: dict[tuple[tuple[str, str], ...], Tree] = {}
+    for tree in trees:
+        part = {p: d for p, d in tree.items() if p.startswith(prefix) and p.endswith(suffix)}
+        found.setdefault(tuple(sorted(part.items())), tree)
+    return list(found.values())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sample", action="store_true", help="each style and auth once")
+    sample = parser.parse_args().sample
+    combinations = family.styles() if sample else list(family.combinations())
+    print(f"{len(combinations)} combinations", flush=True)
+    if not sample:
+        assert len(combinations) >= LEAST_COMBINATIONS, "too few combinations: this proves nothing"
+
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ.update(family.isolate(Path(folder, "home")))
+        template = family.export(Path(folder, "template"))
+        store = Store(Path(folder, "store"))
+        store.folder.mkdir()
+        started = time.monotonic()
+        tasks = [(template, store.folder, answers) for answers in combinations]
+        with multiprocessing.Pool() as pool:
+            trees = []
+            for tree in pool.imap(render, tasks, chunksize=4):
+                trees.append(tree)
+                if len(trees) % 100 == 0:
+                    print(f"  {len(trees)} rendered", flush=True)
+
+        files = {(path, digest) for tree in trees for path, digest in tree.items()}
+        for path, digest in sorted(files):
+            checks.check_file(path, store.read(digest))
+        print(f"{len(files)} distinct files parse", flush=True)
+
+        # pyproject.toml holds the linter's settings, which are the same for all.
+        sources = distinct(trees, suffix=".py")
+        projects = Path(folder, "projects")
+        for number, tree in enumerate(sources):
+            store.put(tree, projects / str(number))
+        checks.check_style(projects)
+        print(f"{len(sources)} distinct source trees are clean", flush=True)
+
+        packages = distinct(trees, prefix="src/")
+        if not sample:
+            assert len(packages) >= LEAST_PACKAGES, "too few distinct packages"
+        for number, tree in enumerate(packages):
+            store.put(tree, Path(folder, "packages", str(number)))
+        checks.check_imports(
+            (Path(folder, "packages", str(number)), family.NAME) for number in range(len(packages))
+        )
+        print(f"{len(packages)} distinct packages import without a warning", flush=True)
+        seconds = time.monotonic() - started
+        print(f"{len(combinations) / seconds:.1f} combinations a second, {seconds:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""How files of the template become files of a project.
+
+Overlays rest on how Copier joins path parts: a part that renders to `.` vanishes, an empty one drops what is
+below it. That is nowhere promised, so this runs on the lowest and on the newest Copier.
+"""
+
+import re
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+import family
+
+PARTS = [part for path in (family.ROOT / "template").rglob("*") for part in path.parts]
+WINDOWS_RESERVED = {
+    "con",
+    "prn",
+    "aux",
+    "nul",
+    *(f"{d}{n}" for d in ("com", "lpt") for n in range(10)),
+}
+
+
+def test_a_part_that_renders_to_a_dot_vanishes_and_an_empty_one_drops_its_content(
+    tmp_path: Path,
+) -> None:
+    template = tmp_path / "template"
+    files = {
+        "copier.yml": "on: {type: str, default: '.', when: false}\n"
+        "off: {type: str, default: '', when: false}\n"
+        "name: {type: str, default: pkg}\n"
+        "_subdirectory: tree\n",
+        "tree/base.txt": "base",
+        "tree/{{ on }}/src/{{ name }}/plain.py": "{{ kept }}",
+        "tree/{{ on }}/named.txt.jinja": "{{ name }}",
+        "tree/{{ off }}/src/{{ name }}/gone.py": "",
+        "tree/{{ off }}/gone.txt": "",
+    }
+    for name, content in files.items():
+        (template / name).parent.mkdir(parents=True, exist_ok=True)
+        (template / name).write_text(content)
+    project = family.render(template, tmp_path, {})
+    rendered = {path.relative_to(project).as_posix() for path in project.rglob("*")}
+    assert rendered == {"base.txt", "named.txt", "src", "src/pkg", "src/pkg/plain.py"}
+    assert (project / "src/pkg/plain.py").read_text() == "{{ kept }}"
+    assert (project / "named.txt").read_text() == "pkg"
+
+
+@pytest.mark.parametrize("answers", family.styles(), ids=family.identify)
+def test_no_two_active_overlays_render_the_same_file(answers: family.Answers) -> None:
+    tree = family.ROOT / "template"
+    on = family.overlays(answers)
+    targets: dict[str, str] = {}
+    for path in sorted(tree.rglob("*")):
+        parts = path.relative_to(tree).parts
+        overlay = re.fullmatch(r"\{\{ (\w+) \}\}", parts[0])
+        if path.is_dir() or "__pycache__" in parts or (overlay and overlay[1] not in on):
+            continue
+        target = str(PurePosixPath(*parts[1 if overlay else 0 :])).removesuffix(".jinja")
+        assert target not in targets, f"{path} and {targets[target]} render the same file"
+        targets[target] = str(path)
+    assert len(targets) >= 12, f"only {len(targets)} files: overlays are not found"
+
+
+def test_every_overlay_has_a_question_and_every_style_an_overlay() -> None:
+    folders = {
+        match[1]
+        for path in (family.ROOT / "template").iterdir()
+        if (match := re.fullmatch(r"\{\{ (\w+) \}\}", path.name))
+    }
+    computed = {
+        name for name, question in family.questions().items() if question.get("when") is False
+    }
+    assert folders <= computed
+    choices = {*family.questions()["style"]["choices"].values()}
+    choices |= {*family.questions()["server_app"]["choices"].values()}
+    assert choices <= folders
+    assert {path.stem for path in (family.ROOT / "styles").glob("*.yml")} == choices - {"server"}
+
+
+@pytest.mark.parametrize("part", sorted(set(PARTS)))
+def test_names_are_legal_everywhere(part: str) -> None:
+    assert "{%" not in part, "a condition in a name belongs into an overlay"
+    assert not re.search(r'[<>:"|?*\\]', part.replace("/", "", 1)), "not legal on Windows"
+    assert part.split(".")[0].lower() not in WINDOWS_RESERVED
+    assert not part.endswith((" ", "."))
+
+
+def test_paths_are_short_enough_for_windows() -> None:
+    tree = family.ROOT / "template"
+    longest = max((str(path.relative_to(tree)) for path in tree.rglob("*")), key=len)
+    assert len(longest) <= 120, longest
+
+
+def test_a_plain_copy_needs_no_trust() -> None:
+    assert not {"_tasks", "_jinja_extensions"} & set(family.settings())
