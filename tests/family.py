@@ -52,6 +52,18 @@ def overlays(answers: Answers) -> set[str]:
     raise ValueError(f"nobody can give these answers: {answers}")
 
 
+def asked(answers: Answers) -> list[str]:
+    """The questions that Copier asks somebody who chooses these answers, in order."""
+    known, _ = next(_walk(list(questions()), {"_folder_name": NAME}, {}, only=answers))
+    return [
+        name
+        for name, question in questions().items()
+        if _says_yes(
+            _render(question.get("when", True), {k: v for k, v in known.items() if k != name})
+        )
+    ]
+
+
 def _walk(
     names: list[str], known: Answers, given: Answers, only: Answers | None = None
 ) -> Iterator[tuple[Answers, Answers]]:

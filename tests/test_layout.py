@@ -26,15 +26,15 @@ def test_a_part_that_renders_to_a_dot_vanishes_and_an_empty_one_drops_its_conten
 ) -> None:
     template = tmp_path / "template"
     files = {
-        "copier.yml": "on: {type: str, default: '.', when: false}\n"
-        "off: {type: str, default: '', when: false}\n"
+        "copier.yml": "kept: {type: str, default: '.', when: false}\n"
+        "dropped: {type: str, default: '', when: false}\n"
         "name: {type: str, default: pkg}\n"
         "_subdirectory: tree\n",
         "tree/base.txt": "base",
-        "tree/{{ on }}/src/{{ name }}/plain.py": "{{ kept }}",
-        "tree/{{ on }}/named.txt.jinja": "{{ name }}",
-        "tree/{{ off }}/src/{{ name }}/gone.py": "",
-        "tree/{{ off }}/gone.txt": "",
+        "tree/{{ kept }}/src/{{ name }}/plain.py": "{{ untouched }}",
+        "tree/{{ kept }}/named.txt.jinja": "{{ name }}",
+        "tree/{{ dropped }}/src/{{ name }}/gone.py": "",
+        "tree/{{ dropped }}/gone.txt": "",
     }
     for name, content in files.items():
         (template / name).parent.mkdir(parents=True, exist_ok=True)
@@ -42,7 +42,7 @@ def test_a_part_that_renders_to_a_dot_vanishes_and_an_empty_one_drops_its_conten
     project = family.render(template, tmp_path, {})
     rendered = {path.relative_to(project).as_posix() for path in project.rglob("*")}
     assert rendered == {"base.txt", "named.txt", "src", "src/pkg", "src/pkg/plain.py"}
-    assert (project / "src/pkg/plain.py").read_text() == "{{ kept }}"
+    assert (project / "src/pkg/plain.py").read_text() == "{{ untouched }}"
     assert (project / "named.txt").read_text() == "pkg"
 
 
