@@ -80,11 +80,6 @@ MUTANTS = {
         "_copier_answers | combine({'auth': 'none'}) |",
         "not recorded",
     ),
-        "copier.yml",
-        "default: mit",
-        "default: gpl",
-        "'gpl' is not in",
-    ),
 }
 
 
