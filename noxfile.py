@@ -84,6 +84,7 @@ def project(session: nox.Session, style: str) -> None:
         "tests/test_project.py",
         f"--style={style}",
         "--numprocesses=2",
+        "--dist=loadgroup",
         *session.posargs,
     )
 

@@ -9,11 +9,16 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
+
+import yaml
 
 import family
 
 EXAMPLES = family.ROOT / "examples"
+README = family.ROOT / "README.md"
+BEGIN, END = "<!-- gallery: written by nox -s examples -->\n", "<!-- end of gallery -->"
 
 
 def main(write: bool) -> None:
@@ -28,15 +33,33 @@ def main(write: bool) -> None:
             project = family.render(template, fresh, answers)
             _forget_source(project / ".copier-answers.yml")
             project.rename(fresh / style)
+        page = README.read_text()
+        before, _, rest = page.partition(BEGIN)
+        listed = before + BEGIN + gallery(fresh, seen) + END + rest.partition(END)[2]
         if write:
+            README.write_text(listed)
             shutil.rmtree(EXAMPLES, ignore_errors=True)
             shutil.copytree(fresh, EXAMPLES)
-        differences = list(differ(fresh, EXAMPLES))
+        differences = differ(fresh, EXAMPLES)
+        if README.read_text() != listed:
+            differences.append("README.md: the gallery differs")
         files = sum(path.is_file() for path in fresh.rglob("*"))
     print(f"{len(seen)} examples, {files} files, {len(differences)} differ")
     assert len(seen) >= 9, "styles are missing"
     if differences:
         sys.exit("\n".join(differences) + "\nexamples/ is stale: nox -s examples -- write")
+
+
+def gallery(fresh: Path, styles: Iterable[str]) -> str:
+    """One line and the tree of source files for each style, as Markdown."""
+    parts = []
+    for style in styles:
+        facts = yaml.safe_load((family.ROOT / "styles" / f"{style}.yml").read_text())
+        project = fresh / style
+        files = sorted(path.relative_to(project).as_posix() for path in project.rglob("*.*"))
+        tree = [f"    {file}" for file in files if file.startswith(("src/", "tests/"))]
+        parts.append(f"**[{style}](examples/{style})**: {facts['title']}\n\n" + "\n".join(tree))
+    return "\n" + "\n\n".join(parts) + "\n\n"
 
 
 def differ(fresh: Path, committed: Path) -> list[str]:

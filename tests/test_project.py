@@ -96,7 +96,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     wanted = metafunc.config.getoption("style")
     chosen = [answers for answers in family.styles() if wanted in (None, family.kind(answers))]
     assert chosen, f"no such style: {wanted}"
-    metafunc.parametrize("project", chosen, ids=family.identify, indirect=True, scope="module")
+    projects = [  # each is made once, by one of the workers
+        pytest.param(
+            answers,
+            id=family.identify(answers),
+            marks=pytest.mark.xdist_group(family.identify(answers)),
+        )
+        for answers in chosen
+    ]
+    metafunc.parametrize("project", projects, indirect=True, scope="module")
 
 
 @pytest.fixture(scope="module")
