@@ -17,7 +17,7 @@ STYLES = sorted(path.stem for path in (ROOT / "styles").glob("*.yml"))
 
 nox.needs_version = ">=2025.2.9"
 nox.options.error_on_missing_interpreters = True
-nox.options.sessions = ["lint", "questions", "lowest", "examples", "matrix", "project"]
+nox.options.sessions = ["lint", "questions", "lowest", "examples", "matrix", "engine", "project"]
 
 # All proofs share one environment: what every style installs is large, and the same each time.
 PROOF = ROOT / ".nox" / "proof"
@@ -56,7 +56,8 @@ def questions(session: nox.Session) -> None:
         "pytest",
         "tests",
         "--numprocesses=2",
-        "--deselect=tests/test_project.py",
+        "--ignore=tests/test_project.py",
+        "--ignore=tests/test_engine.py",
         *session.posargs,
     )
 
@@ -87,6 +88,12 @@ def project(session: nox.Session, style: str) -> None:
         "--dist=loadgroup",
         *session.posargs,
     )
+
+
+@proof
+def engine(session: nox.Session) -> None:
+    """The inference style's own tests with real torch and transformers, on a model made on the spot."""
+    run(session, "pytest", "tests/test_engine.py", "--numprocesses=2", *session.posargs)
 
 
 @proof

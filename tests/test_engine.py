@@ -1,0 +1,35 @@
+"""The inference style with the real torch and transformers, which its users install as an extra of several GB."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import family
+
+COMBINATIONS = [answers for answers in family.styles() if answers["style"] == "inference"]
+
+
+@pytest.mark.parametrize("snapshot", [False, True], ids=["plain", "snapshot"])
+@pytest.mark.parametrize("answers", COMBINATIONS, ids=family.identify)
+def test_its_tests_pass_on_a_model_made_on_the_spot(
+    template: Path, tmp_path: Path, answers: family.Answers, snapshot: bool
+) -> None:
+    project = family.render(template, tmp_path, answers | {"memory_snapshot": snapshot})
+    subprocess.run(["uv", "lock", "--quiet"], cwd=project, check=True)
+    tests = subprocess.run(
+        [sys.executable, "-m", "pytest", "--color=no", "-rs"],
+        cwd=project,
+        env={**os.environ, "PYTHONPATH": str(project / "src"), "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert tests.returncode == 0, tests.stdout[-8000:] + tests.stderr[-2000:]
+    assert not re.search(r"\d+ skipped", tests.stdout), (
+        f"a skipped test proves nothing:\n{tests.stdout}"
+    )
+    assert int(re.findall(r"(\d+) passed", tests.stdout)[-1]) >= 20, tests.stdout
