@@ -112,8 +112,9 @@ def quick(session: nox.Session) -> None:
 
 @nox.session(name="try", reuse_venv=True)
 def try_(session: nox.Session) -> None:
-    """Render a project, install it, run its tests and serve it: nox -s try -- STYLE [NAME=VALUE ...]."""
-    style, *answers = session.posargs or ["api"]
+    """Render a project, install, test and serve it: nox -s try -- [STYLE] [NAME=VALUE ...] [--port=N]."""
+    options = [word for word in session.posargs if word.startswith("--")]
+    style, *answers = [word for word in session.posargs if word not in options] or ["api"]
     session.install("copier", "uv", "-c", "constraints.txt")
     project = ROOT / ".nox" / "tried" / "myapi"
     shutil.rmtree(project, ignore_errors=True)
@@ -123,4 +124,4 @@ def try_(session: nox.Session) -> None:
     own = {"VIRTUAL_ENV": None}  # uv makes the project's environment in the project
     session.run("uv", "sync", env=own)
     session.run("uv", "run", "pytest", env=own)
-    session.run("uv", "run", "myapi", env=own)
+    session.run("uv", "run", "myapi", *options, env=own)

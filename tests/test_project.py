@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 import family
+from serving import family_tree, free_port
 
 # A documented request in README.md: what it does, the command, and the answer where it is JSON.
 CALL = re.compile(
@@ -75,21 +76,6 @@ class Project:
             for left in family_tree(process.pid):
                 left.kill()
             process.wait()
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-def family_tree(pid: int) -> list[psutil.Process]:
-    """The process of this id and all below it; none if it is gone."""
-    try:
-        top = psutil.Process(pid)
-        return [top, *top.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return []
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
