@@ -92,7 +92,7 @@ def main() -> None:
         store.folder.mkdir()
         started = time.monotonic()
         tasks = [(template, store.folder, answers) for answers in combinations]
-        with multiprocessing.Pool() as pool:
+        with multiprocessing.Pool(initializer=family.remember_compiled) as pool:
             trees = []
             for tree in pool.imap(render, tasks, chunksize=4):
                 trees.append(tree)
