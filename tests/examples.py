@@ -58,7 +58,8 @@ def gallery(fresh: Path, styles: Iterable[str]) -> str:
         project = fresh / style
         files = sorted(path.relative_to(project).as_posix() for path in project.rglob("*.*"))
         tree = [f"    {file}" for file in files if file.startswith(("src/", "tests/"))]
-        parts.append(f"**[{style}](examples/{style})**: {facts['title']}\n\n" + "\n".join(tree))
+        line = facts["about"].partition(". ")[0].rstrip(".\n")
+        parts.append(f"**[{style}](examples/{style})**: {line}.\n\n" + "\n".join(tree))
     return "\n" + "\n\n".join(parts) + "\n\n"
 
 
