@@ -22,9 +22,11 @@ BEGIN, END = "<!-- gallery: written by nox -s examples -->\n", "<!-- end of gall
 
 
 def main(write: bool) -> None:
-    seen: dict[str, family.Answers] = {}
-    for answers in family.styles():  # the first auth of each style is its default
-        seen.setdefault(family.kind(answers), answers)
+    chosen = ("style", "server_app")
+    seen = {
+        family.kind(answers): {name: answers[name] for name in chosen if name in answers}
+        for answers in family.styles()
+    }
     with tempfile.TemporaryDirectory() as folder:
         os.environ.update(family.isolate(Path(folder, "home")))
         template = family.export(Path(folder, "template"))
