@@ -17,7 +17,16 @@ STYLES = sorted(path.stem for path in (ROOT / "styles").glob("*.yml"))
 
 nox.needs_version = ">=2025.2.9"
 nox.options.error_on_missing_interpreters = True
-nox.options.sessions = ["lint", "questions", "lowest", "examples", "matrix", "engine", "project"]
+nox.options.sessions = [
+    "lint",
+    "questions",
+    "lowest",
+    "examples",
+    "matrix",
+    "engine",
+    "broken",
+    "project",
+]
 
 # All proofs share one environment: what every style installs is large, and the same each time.
 PROOF = ROOT / ".nox" / "proof"
@@ -57,6 +66,7 @@ def questions(session: nox.Session) -> None:
         "tests",
         "--numprocesses=2",
         "--ignore=tests/test_project.py",
+        "--ignore=tests/test_broken_projects.py",
         "--ignore=tests/test_engine.py",
         *session.posargs,
     )
@@ -88,6 +98,12 @@ def project(session: nox.Session, style: str) -> None:
         "--dist=loadgroup",
         *session.posargs,
     )
+
+
+@proof
+def broken(session: nox.Session) -> None:
+    """Projects broken in one place each, which the checks of `project` must catch."""
+    run(session, "pytest", "tests/test_broken_projects.py", "--numprocesses=2", *session.posargs)
 
 
 @proof

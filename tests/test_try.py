@@ -9,7 +9,7 @@ import sys
 import psutil
 
 import family
-from serving import family_tree, free_port
+from projects import family_tree, free_port
 
 
 def test_the_first_command_serves_a_project() -> None:

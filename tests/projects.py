@@ -1,0 +1,196 @@
+"""What must hold for a project as its user has it: installed, tested, served, called, ended.
+
+Each check raises AssertionError with what it saw.
+"""
+
+import json
+import os
+import re
+import secrets
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+import family
+
+# A documented request in README.md: what it does, the command, and the answer where it is JSON.
+CALL = re.compile(
+    r"^(?P<what>[^\n]+):\n\n```bash\n(?P<command>curl [^\n]+)\n```\n(\n```json\n(?P<answer>.+?)\n```\n)?",
+    re.MULTILINE | re.DOTALL,
+)
+PROGRAM = re.compile(r"^```python\n(?P<code>.+?)^```$", re.MULTILINE | re.DOTALL)
+LEAST_TESTS = 8
+SECRETS = {
+    "API_TOKENS": "ann:" + secrets.token_hex(32),
+    "LOGIN_USERS": "ann:" + secrets.token_hex(16),
+    "DJANGO_SECRET_KEY": secrets.token_hex(32),
+}
+CALLER = {
+    "TOKEN": SECRETS["API_TOKENS"].partition(":")[2],
+    "LOGIN": SECRETS["LOGIN_USERS"],
+    "MODAL_KEY": "wk-unused-here",
+    "MODAL_SECRET": "ws-unused-here",
+}
+
+
+@dataclass(frozen=True)
+class Project:
+    folder: Path
+
+    def install(self) -> None:
+        """`uv sync`, in a repository of its own."""
+        subprocess.run(["git", "init", "--quiet"], cwd=self.folder, check=True)
+        self.uv("sync", "--quiet")
+
+    def uv(self, *command: str) -> str:
+        """What `uv …` prints in the project; a failure fails the test with all of it."""
+        run = subprocess.run(
+            ["uv", *command], cwd=self.folder, capture_output=True, text=True, check=False
+        )
+        printed = run.stdout + run.stderr
+        assert run.returncode == 0, f"uv {' '.join(command)}:\n{printed[-8000:]}"
+        return printed
+
+    @contextmanager
+    def served(self) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+        """Serve it as README says, in a session of its own; yield the URL that it prints, and uv's process."""
+        command = ["uv", "run", family.NAME, "--port", str(free_port())]
+        with subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env={**os.environ, **SECRETS, "PYTHONUNBUFFERED": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        ) as process:
+            try:
+                yield first_url(process), process
+            finally:
+                for left in family_tree(process.pid):
+                    left.kill()
+
+
+def check_suite(project: Project) -> None:
+    """Its own linter, formatter, type checker and tests pass."""
+    project.uv("run", "ruff", "check")
+    project.uv("run", "ruff", "format", "--check")
+    project.uv("run", "mypy")
+    tests = project.uv("run", "pytest", "--color=no")
+    passed = re.search(r"(\d+) passed", tests)
+    assert int(passed[1] if passed else 0) >= LEAST_TESTS, f"too few tests:\n{tests}"
+
+
+def check_import(project: Project) -> None:
+    """What is deployed imports without a word."""
+    printed = project.uv("run", "python", "-W", "error", "-c", f"import {family.NAME}.modal_app")
+    assert printed == "", printed
+
+
+def check_calls(project: Project) -> None:
+    """Every request in README is answered as README says, and where it takes a token, only with one."""
+    readme = (project.folder / "README.md").read_text()
+    calls = list(CALL.finditer(readme))
+    assert calls, "README documents no call"
+    with project.served() as (url, _):
+        environment = {**os.environ, **CALLER, "URL": url}
+        for call in calls:
+            status, body = send(call["command"], environment)
+            documented = re.search(r"\((\d{3})\)$", call["what"])
+            expected = int(documented[1] if documented else 200)
+            assert status == expected, f"{call['command']}: {status}, not {expected}\n{body}"
+            if call["answer"]:
+                assert json.loads(body) == json.loads(call["answer"]), call["command"]
+            if "Authorization: Bearer" in call["command"]:
+                status, body = send(call["command"], environment | {"TOKEN": "wrong"})
+                assert status == 401, f"open to strangers: {call['command']}\n{body}"
+        for program in PROGRAM.finditer(readme):
+            run = subprocess.run(
+                ["uv", "run", "python", "-c", program["code"]],
+                cwd=project.folder,
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=60,
+            )
+            assert run.returncode == 0, f"{program['code']}\n{run.stdout}{run.stderr}"
+
+
+def check_end(project: Project, number: signal.Signals) -> None:
+    """A signal ends it soon, in silence, and with all that it started."""
+    with project.served() as (_, process):
+        processes = family_tree(process.pid)
+        if number == signal.SIGINT:  # a terminal sends it to all
+            os.killpg(process.pid, number)
+        else:
+            process.send_signal(number)
+        _, left = psutil.wait_procs(processes, timeout=20)
+        assert not left, f"still there 20 seconds after {number.name}: {left}"
+        assert process.stdout
+        printed = process.stdout.read()
+        assert "Traceback" not in printed, printed
+
+
+def check_taken_port(project: Project) -> None:
+    """A port that is taken is one line and exit code 1."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        run = subprocess.run(
+            ["uv", "run", family.NAME, "--port", str(taken.getsockname()[1])],
+            cwd=project.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert run.returncode == 1, f"exit code {run.returncode}"
+    assert len(run.stderr.splitlines()) == 1, f"not one line:\n{run.stderr}"
+    assert "cannot listen" in run.stderr
+
+
+def send(command: str, environment: dict[str, str]) -> tuple[int, str]:
+    """Give a documented curl command to a shell; return the status and the body."""
+    run = subprocess.run(
+        ["bash", "-c", command + r" -w '\n%{http_code}'"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    body, _, status = run.stdout.rpartition("\n")
+    assert run.returncode == 0, f"{command}: {run.stderr or run.stdout}"
+    return int(status), body
+
+
+def first_url(process: subprocess.Popen[str]) -> str:
+    """The URL in the line by which a project says that it serves."""
+    printed = ""
+    for line in process.stdout or ():
+        printed += line
+        if line.startswith(f"{family.NAME}: ") and (url := re.search(r"http://[\d.:]+", line)):
+            return url[0]
+    raise AssertionError(f"it never said where it serves:\n{printed}")
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def family_tree(pid: int) -> list[psutil.Process]:
+    """The process of this id and all below it; none if it is gone."""
+    try:
+        top = psutil.Process(pid)
+        return [top, *top.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []

@@ -1,0 +1,140 @@
+"""Projects broken in one place. A check that lets its mutant pass checks nothing."""
+
+import re
+import signal
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+import family
+import projects
+from projects import Project
+
+API = {"style": "api", "auth": "bearer"}
+SERVER = {"style": "server", "server_app": "command"}
+WEB, SERVE = "src/myapi/web.py", "src/myapi/serve.py"
+
+Mutant = tuple[dict[str, str], str, str, str, Callable[[Project], None], str]
+
+# What is broken: (answers, file, text in it, text instead, the check, what it says)
+MUTANTS: dict[str, Mutant] = {
+    "open to strangers": (
+        API,
+        WEB,
+        "        dependencies=[Depends(bearer(Tokens.from_env()))],\n",
+        "",
+        projects.check_calls,
+        "open to strangers",
+    ),
+    "another answer": (
+        API,
+        "src/myapi/handlers.py",
+        '"second item"',
+        '"item two"',
+        projects.check_calls,
+        "items/2",
+    ),
+    "another status": (
+        API,
+        "src/myapi/handlers.py",
+        "status_code=404",
+        "status_code=410",
+        projects.check_calls,
+        "410, not 404",
+    ),
+    "README without calls": (API, "README.md", "curl -s", "wget", projects.check_calls, "no call"),
+    "a failing test": (
+        API,
+        "tests/test_web.py",
+        '"one two"',
+        '"one"',
+        projects.check_suite,
+        "test_predict",
+    ),
+    "wrong types": (
+        API,
+        "src/myapi/auth.py",
+        "-> str | None:",
+        "-> str:",
+        projects.check_suite,
+        "uv run mypy",
+    ),
+    "a stale lock": (
+        API,
+        "tests/test_lock.py",
+        "PROJECT = ",
+        'Path("uv.lock").unlink()\nPROJECT = ',
+        projects.check_suite,
+        "uv.lock is missing",
+    ),
+    "no limit on containers' time": (
+        API,
+        "src/myapi/modal_app.py",
+        "    startup_timeout=60,\n",
+        "",
+        projects.check_suite,
+        "cut off by the timeout",
+    ),
+    "a wrong lock on the door": (
+        {"style": "api", "auth": "proxy"},
+        "src/myapi/modal_app.py",
+        "requires_proxy_auth=True",
+        "",
+        projects.check_suite,
+        "test_only_those_who_should_may_call",
+    ),
+    "a warning at import": (
+        API,
+        "src/myapi/modal_app.py",
+        "PROJECT = ",
+        'print("hello")\nPROJECT = ',
+        projects.check_import,
+        "hello",
+    ),
+    "deaf to SIGTERM": (
+        API,
+        SERVE,
+        "lambda *_: sys.exit(0))",
+        "signal.SIG_IGN)\n    signal.signal = lambda *_: None",
+        partial(projects.check_end, number=signal.SIGTERM),
+        "still there|Traceback",
+    ),
+    "a traceback at the end": (
+        API,
+        SERVE,
+        "contextlib.suppress(KeyboardInterrupt)",
+        "contextlib.nullcontext()",
+        partial(projects.check_end, number=signal.SIGINT),
+        "Traceback",
+    ),
+    "orphans": (
+        SERVER,
+        SERVE,
+        "        process.stop()\n",
+        "        pass\n",
+        partial(projects.check_end, number=signal.SIGTERM),
+        "still there",
+    ),
+    "a traceback for a taken port": (
+        API,
+        SERVE,
+        "except OSError as error",
+        "except KeyError as error",
+        projects.check_taken_port,
+        "not one line",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_each_mutant_is_caught(template: Path, tmp_path: Path, name: str) -> None:
+    answers, file, text, instead, check, message = MUTANTS[name]
+    project = Project(family.render(template, tmp_path, answers))
+    project.install()
+    path = project.folder / file
+    assert text in path.read_text(), f"the mutant does not change {file}"
+    path.write_text(path.read_text().replace(text, instead))
+    with pytest.raises(AssertionError, match=re.compile(message)):
+        check(project)
