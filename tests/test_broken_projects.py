@@ -69,13 +69,21 @@ MUTANTS: dict[str, Mutant] = {
         projects.check_suite,
         "uv.lock is missing",
     ),
-    "no limit on containers' time": (
+    "one request at a time": (
         API,
         "src/myapi/modal_app.py",
-        "    startup_timeout=60,\n",
+        "@modal.concurrent(max_inputs=100, target_inputs=80)\n",
         "",
         projects.check_suite,
-        "cut off by the timeout",
+        "a container of its own",
+    ),
+    "a time that Modal does not take": (
+        API,
+        "src/myapi/modal_app.py",
+        "    timeout=300,\n",
+        "    timeout=90_000,\n",
+        projects.check_suite,
+        "test_cost_and_time_are_bounded",
     ),
     "a wrong lock on the door": (
         {"style": "api", "auth": "proxy"},

@@ -1,0 +1,47 @@
+"""Serve here what Modal serves there: `uv run myapi`. Needs no account and no network."""
+
+import argparse
+import contextlib
+import signal
+import socket
+import sys
+
+import uvicorn
+
+from .modal_app import web
+
+NAME = "myapi"
+EXAMPLE = """curl -s $URL/predict -H 'Content-Type: application/json' -d '{"text": "a longer sentence than the limit", "max_length": 3}'"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog=NAME, description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8000)
+    options = parser.parse_args()
+    listener = listen(options.host, options.port)
+    url = "http://{}:{}".format(*listener.getsockname()[:2])
+
+    app = web.local()
+    print(f"{NAME}: a FastAPI application at {url}, documented at {url}/docs")
+    print("try it:", EXAMPLE.replace("$URL", url), flush=True)
+
+    # uvicorn finishes what it has begun, then hands the signal on to this.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    config = uvicorn.Config(
+        app, log_config=None, log_level="warning", access_log=False, timeout_graceful_shutdown=5
+    )
+    with contextlib.suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take the port before anything is loaded, so that a taken one is a plain message."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen()
+    except OSError as error:
+        sys.exit(f"{NAME}: cannot listen on {host}:{port}: {error.strerror}. Try --port 0.")
+    return listener

@@ -1,0 +1,15 @@
+"""Settings of the application, read from environment variables of the same name. Yours.
+
+On Modal they come from a Secret or from `env=` in modal_app.py.
+"""
+
+from pydantic import Field
+from pydantic_settings import BaseSettings
+
+
+class Settings(BaseSettings):
+    log_level: str = "INFO"
+    # Origins whose pages may call this API from a browser, as JSON: ["https://app.example.com"]
+    cors_origins: list[str] = []
+    # A larger request is refused with 413. Modal itself would pass 4 GiB on.
+    max_body_bytes: int = Field(default=1_000_000, gt=0)

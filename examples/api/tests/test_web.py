@@ -1,0 +1,101 @@
+"""The application that is deployed, called as its clients call it."""
+
+import json
+import logging
+
+import pytest
+from fastapi.testclient import TestClient
+
+from myapi import handlers
+from myapi.logs import JsonFormatter
+from myapi.web import create_app
+
+
+@pytest.fixture
+def client(monkeypatch: pytest.MonkeyPatch) -> TestClient:
+    return TestClient(create_app())
+
+
+def test_predict(client: TestClient) -> None:
+    answer = client.post("/predict", json={"text": "one two three", "max_length": 2})
+    assert answer.json() == {"result": "one two", "tokens": 2}
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"text": ""}, {"text": 1}, {"text": "x", "max_length": 0}, ["text"], "text", None]
+)
+def test_a_bad_body_is_refused_with_a_reason(client: TestClient, body: object) -> None:
+    answer = client.post("/predict", json=body)
+    assert answer.status_code == 422
+    assert answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "content", ["{", '{"text": NaN}', '{"text": "\\ud800"}', '{"text": 1e999}', "[" * 9999]
+)
+def test_what_is_not_json_is_refused(client: TestClient, content: str) -> None:
+    answer = client.post("/predict", content=content, headers={"Content-Type": "application/json"})
+    assert answer.status_code in {400, 422}
+    assert answer.json()["detail"]
+
+
+def test_items(client: TestClient) -> None:
+    assert client.get("/items/1").json() == {"item_id": 1, "name": "first item"}
+    assert client.get("/items/-1").status_code == 422
+    missing = client.get("/items/404")
+    assert missing.status_code == 404
+    assert missing.json() == {"detail": "Item not found"}
+
+
+def test_health_and_readiness(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert client.get("/health").json() == {"status": "healthy"}
+    assert client.get("/ready").status_code == 200
+
+    async def not_ready() -> bool:
+        return False
+
+    monkeypatch.setattr(handlers, "is_ready", not_ready)
+    assert client.get("/ready").status_code == 503
+    assert client.get("/health").status_code == 200
+
+
+def test_errors_are_json(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert client.get("/nowhere").json() == {"detail": "Not Found"}
+    assert client.get("/predict").json() == {"detail": "Method Not Allowed"}
+    monkeypatch.setattr(handlers, "ITEMS", None)
+    broken = client.get("/items/1")
+    assert broken.status_code == 500
+    assert broken.json() == {"detail": "Internal server error"}
+    assert broken.headers["X-Request-ID"]
+
+
+def test_a_large_body_is_refused(client: TestClient) -> None:
+    for content in (b" " * 1_000_001, iter([b" " * 600_000] * 2)):  # announced, and in chunks
+        answer = client.post(
+            "/predict", content=content, headers={"Content-Type": "application/json"}
+        )
+        assert answer.status_code == 413
+        assert answer.json() == {"detail": "Content Too Large"}
+
+
+def test_each_answer_and_log_line_has_the_request_id(
+    client: TestClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    caplog.handler.setFormatter(JsonFormatter())
+    answer = client.get("/items/1", headers={"X-Request-ID": "abc-123"})
+    assert answer.headers["X-Request-ID"] == "abc-123"
+    lines = [json.loads(line) for line in caplog.text.splitlines()]
+    line = next(line for line in lines if line["message"] == "request")
+    assert line["request_id"] == "abc-123"
+    assert (line["method"], line["path"], line["status"]) == ("GET", "/items/1", 200)
+    forged = client.get("/items/1", headers={"X-Request-ID": "two words"})
+    assert forged.headers["X-Request-ID"] != "two words"
+
+
+def test_cors_is_off_unless_set(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = {"Origin": "https://app.example.com"}
+    assert "Access-Control-Allow-Origin" not in client.get("/health", headers=page).headers
+    monkeypatch.setenv("CORS_ORIGINS", '["https://app.example.com"]')
+    allowed = TestClient(create_app()).get("/nowhere", headers=page)
+    assert allowed.headers["Access-Control-Allow-Origin"] == "https://app.example.com"

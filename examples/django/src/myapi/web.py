@@ -1,0 +1,44 @@
+"""The web application around the handlers, and its URLs. Knows nothing of Modal."""
+
+import logging
+import os
+from wsgiref.types import WSGIApplication
+
+from django.conf import settings
+from django.core.wsgi import get_wsgi_application
+from django.http import HttpRequest, JsonResponse
+from django.urls import path
+from django.views.decorators.http import require_safe
+
+from . import handlers, logs
+from .errors import Request
+from .middleware import BodyLimit, RequestContext
+
+
+def create_app() -> WSGIApplication:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", f"{__package__}.settings")
+    django = get_wsgi_application()
+    django.request_class = Request
+    logs.configure(settings.LOG_LEVEL)
+    logging.getLogger("django.request").setLevel("ERROR")  # each 4xx stands in the access log
+    app: WSGIApplication = BodyLimit(django, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+    return RequestContext(app)
+
+
+@require_safe
+def health(request: HttpRequest) -> JsonResponse:
+    return JsonResponse({"status": "healthy"})
+
+
+@require_safe
+def ready(request: HttpRequest) -> JsonResponse:
+    if handlers.is_ready():
+        return JsonResponse({"status": "ready"})
+    return JsonResponse({"status": "not ready"}, status=503)
+
+
+urlpatterns = [
+    *handlers.urlpatterns,
+    path("health", health),
+    path("ready", ready),
+]

@@ -1,0 +1,99 @@
+"""What runs on Modal: the image, the weights, the limits and the class that holds the model.
+
+The only module that imports modal. Deploy it as a module, so that the whole package is mounted:
+`uv run modal deploy -m myapi.modal_app`
+"""
+
+from pathlib import Path
+
+import modal
+from fastapi import FastAPI
+
+from . import weights
+from .settings import Settings
+from .web import create_app
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+# The locked dependencies and nothing else: https://modal.com/docs/guide/images
+image = (
+    modal.Image.debian_slim(python_version="3.13")
+    .uv_sync(
+        str(PROJECT),
+        extras=["model"],
+        extra_options="--no-dev",
+        uv_version="0.13.9",
+    )
+    # Last, because it is mounted when a container starts: a change of code builds nothing.
+    .add_local_python_source("myapi")
+)
+app = modal.App("myapi", image=image)
+
+# https://modal.com/docs/guide/volumes
+MODELS_DIR = "/models"
+models = modal.Volume.from_name(
+    "myapi-models",
+    create_if_missing=True,
+)
+
+
+# A gated model needs `secrets=[modal.Secret.from_name("huggingface", required_keys=["HF_TOKEN"])]`.
+@app.function(
+    volumes={MODELS_DIR: models},
+    env={"HF_XET_HIGH_PERFORMANCE": "1"},
+    max_containers=1,
+    timeout=3600,
+)
+def download_model() -> None:
+    """Fill the Volume: `uv run modal run -m myapi.modal_app::download_model`"""
+    weights.download(Path(MODELS_DIR))
+    models.commit()
+
+
+@app.cls(
+    # https://modal.com/docs/guide/gpu
+    gpu="L40S",
+    volumes={MODELS_DIR: models.with_mount_options(read_only=True)},
+    env={
+        "MODELS_DIR": MODELS_DIR,
+        "MODEL_DEVICE": "cuda",
+        "HF_HUB_OFFLINE": "1",  # a start must not depend on the hub
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    },
+    # Reserved, and billed even where unused: https://modal.com/docs/guide/resources
+    cpu=2.0,
+    memory=4096,
+    # https://modal.com/docs/guide/scale
+    min_containers=0,
+    max_containers=3,  # the cost cap
+    scaledown_window=300,
+    # Seconds for one request, and for a start: https://modal.com/docs/guide/timeouts
+    timeout=300,
+    startup_timeout=600,
+    # https://modal.com/docs/guide/memory-snapshots
+    enable_memory_snapshot=True,
+)
+# One answer is generated at a time, the others wait: https://modal.com/docs/guide/concurrent-inputs
+@modal.concurrent(max_inputs=4, target_inputs=2)
+class Inference:
+    # The snapshot is taken after this, on a machine without a GPU. Even to ask for one would fix the
+    # answer: https://modal.com/docs/guide/memory-snapshots
+    @modal.enter(snap=True)
+    def load(self) -> None:
+        from .transformers_engine import TransformersEngine
+
+        settings = Settings()
+        self.engine = TransformersEngine(
+            weights.find(settings.models_dir),
+            device=settings.model_device,
+            max_prompt_tokens=settings.max_prompt_tokens,
+        )
+
+    @modal.enter(snap=False)
+    def start(self) -> None:
+        self.engine.start()
+
+    # https://modal.com/docs/guide/webhooks
+    @modal.asgi_app(requires_proxy_auth=True)
+    def web(self) -> FastAPI:
+        return create_app(self.engine)

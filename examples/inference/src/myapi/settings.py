@@ -1,0 +1,27 @@
+"""Settings of the application, read from environment variables of the same name. Yours.
+
+On Modal they come from a Secret or from `env=` in modal_app.py.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings
+
+
+class Settings(BaseSettings):
+    log_level: str = "INFO"
+    # Origins whose pages may call this API from a browser, as JSON: ["https://app.example.com"]
+    cors_origins: list[str] = []
+    # A larger request is refused with 413. Modal itself would pass 4 GiB on.
+    max_body_bytes: int = Field(default=1_000_000, gt=0)
+    # A longer prompt is refused with 422. Memory on the GPU grows with it.
+    max_prompt_tokens: int = Field(default=4_096, gt=0)
+    # Seconds for one request, waiting for others included; then 504. Modal's edge redirects after 150,
+    # and `timeout` in modal_app.py ends the whole container.
+    generate_timeout: float = Field(default=120, gt=0)
+    # Where the weights lie; on Modal that is a Volume.
+    models_dir: Path = Path("models")
+    # auto looks for a GPU. On Modal the answer is known, and a look would spoil a memory snapshot.
+    model_device: Literal["auto", "cpu", "cuda"] = "auto"

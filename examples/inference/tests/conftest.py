@@ -1,0 +1,67 @@
+"""A tiny model with random weights, made here: no hub, no download."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from myapi import weights
+
+TEXT = "The sea is wide and blue. Ships cross the sea in the night, and the wind is cold there."
+
+
+@pytest.fixture(scope="session")
+def model_dir(models_dir: Path) -> Path:
+    """The tiny model."""
+    return weights.find(models_dir)
+
+
+@pytest.fixture(scope="session")
+def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where it lies as if it were the model of this project, freshly downloaded."""
+    why = "the model extra is not installed: uv sync --extra model"
+    torch = pytest.importorskip("torch", reason=why)
+    transformers = pytest.importorskip("transformers", reason=why)
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    # Single bytes and few merges, so that characters fall apart into several tokens.
+    trainer = trainers.BpeTrainer(
+        vocab_size=320,
+        special_tokens=["<end>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bpe.decoder = decoders.ByteLevel()
+    bpe.train_from_iterator([TEXT] * 4, trainer)
+    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token="<end>")
+
+    torch.manual_seed(0)
+    config = transformers.LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=256,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+        # Untied and wide, or a random model says the same word again and again.
+        initializer_range=0.3,
+        tie_word_embeddings=False,
+    )
+    model = transformers.LlamaForCausalLM(config)
+    with torch.no_grad():
+        model.lm_head.weight[tokenizer.eos_token_id] = 0  # so that it never ends by itself
+
+    models_dir = tmp_path_factory.mktemp("models")
+    revision = weights.MODEL_REVISION
+    commit = revision if re.fullmatch("[0-9a-f]{40}", revision) else "0" * 40
+    home = models_dir / ("models--" + weights.MODEL_ID.replace("/", "--"))
+    (home / "refs" / revision).parent.mkdir(parents=True)
+    (home / "refs" / revision).write_text(commit)
+    model.save_pretrained(home / "snapshots" / commit)
+    tokenizer.save_pretrained(home / "snapshots" / commit)
+    return models_dir

@@ -1,0 +1,56 @@
+"""Serve here what Modal serves there: `uv run myapi`. Needs no account and no network."""
+
+import argparse
+import contextlib
+import logging
+import os
+import secrets
+import signal
+import socket
+import sys
+
+import uvicorn
+
+from .modal_app import web
+
+NAME = "myapi"
+EXAMPLE = "open $URL in a browser, with the token $TOKEN"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog=NAME, description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8000)
+    options = parser.parse_args()
+    listener = listen(options.host, options.port)
+    url = "http://{}:{}".format(*listener.getsockname()[:2])
+
+    # On Modal a missing secret stops the start. Here it is made up, for this run only.
+    os.environ.setdefault("API_TOKENS", "local:" + secrets.token_urlsafe(32))
+
+    app = web.local()
+    print(f"{NAME}: a WebSocket server at {url}")
+    token = os.environ["API_TOKENS"].split(",")[0].partition(":")[2]
+    print("try it:", EXAMPLE.replace("$URL", url).replace("$TOKEN", token), flush=True)
+
+    # A refused handshake is no error of the application: https://github.com/Kludex/uvicorn/pull/3138
+    logging.getLogger("uvicorn.error").addFilter(lambda record: "handshake" not in record.msg)
+    # uvicorn finishes what it has begun, then hands the signal on to this.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    config = uvicorn.Config(
+        app, log_config=None, log_level="warning", access_log=False, timeout_graceful_shutdown=5
+    )
+    with contextlib.suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take the port before anything is loaded, so that a taken one is a plain message."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen()
+    except OSError as error:
+        sys.exit(f"{NAME}: cannot listen on {host}:{port}: {error.strerror}. Try --port 0.")
+    return listener

@@ -1,0 +1,29 @@
+"""Settings of the application, read from environment variables of the same name. Yours.
+
+On Modal they come from a Secret or from `env=` in modal_app.py.
+"""
+
+from pydantic import Field
+from pydantic_settings import BaseSettings
+
+
+class Settings(BaseSettings):
+    log_level: str = "INFO"
+    # Other origins whose pages may connect, as JSON: ["https://app.example.com"], or ["*"] for all.
+    # Pages of this host may, and so may programs, which name no origin.
+    allowed_origins: list[str] = []
+    # Sockets in one container: fewer than max_inputs in modal_app.py, so that the page and a health check
+    # still get through.
+    max_connections: int = Field(default=90, gt=0)
+    # Modal cuts a socket at the timeout in modal_app.py; ended earlier, it gets a code and a reason.
+    session_seconds: float = Field(default=3590, gt=0)
+    # Modal itself passes messages of up to 2 MiB.
+    max_message_bytes: int = Field(default=65_536, gt=0, le=2_097_152)
+    messages_per_second: float = Field(default=20, gt=0)
+    message_burst: int = Field(default=40, gt=0)
+    # A client that has been silent for so long is sent {"type": "ping"}. Any message is an answer.
+    ping_seconds: float = Field(default=30, gt=0)
+    # One that does not answer is gone, or does not care: each open socket keeps its container paid.
+    idle_seconds: float = Field(default=120, gt=0)
+    # How long a client may take to read what it is sent.
+    send_seconds: float = Field(default=10, gt=0)

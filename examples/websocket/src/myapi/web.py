@@ -1,0 +1,142 @@
+"""The web application around the handlers: the socket, who may open it, and a page. Knows nothing of Modal."""
+
+import base64
+import hashlib
+import logging
+import re
+import uuid
+from pathlib import Path
+
+from fastapi import FastAPI, HTTPException, Request, WebSocket
+from fastapi.responses import HTMLResponse, JSONResponse
+from starlette.requests import HTTPConnection
+
+from . import handlers, logs
+from .auth import Tokens
+from .connection import Connection
+from .middleware import RequestContext
+from .settings import Settings
+
+# The subprotocol that is spoken. A browser cannot send headers, so its page offers a token beside this
+# one, as "bearer.<token>"; only this one is ever selected, and so sent back.
+SUBPROTOCOL = "app.v1"
+PAGE = Path(__file__).with_name("page.html")
+log = logging.getLogger(__name__)
+
+
+def create_app() -> FastAPI:
+    settings = Settings()
+    logs.configure(settings.log_level)
+    tokens = Tokens.from_env()
+    app = FastAPI(openapi_url=None)  # which cannot describe a socket
+    connected: set[WebSocket] = set()
+    page = PAGE.read_text(encoding="utf-8")
+    page_headers = {
+        "Cache-Control": "no-cache",
+        "Content-Security-Policy": policy(page),
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+    }
+
+    def admit(connection: HTTPConnection) -> None:
+        """Pass a handshake, or raise the HTTPException that answers it."""
+        if not is_from(connection, settings.allowed_origins):
+            raise HTTPException(403, "Pages of this origin may not connect")
+        caller = tokens.name_of(token_of(connection))
+        if caller is None:
+            raise HTTPException(401, "Missing or unknown token", {"WWW-Authenticate": "Bearer"})
+        logs.caller.set(caller)
+        if len(connected) >= settings.max_connections:
+            raise HTTPException(503, "All sockets are taken, try again later", {"Retry-After": "5"})
+
+    @app.websocket("/ws")
+    async def socket(websocket: WebSocket) -> None:
+        request_id = uuid.uuid4().hex
+        logs.request_id.set(request_id)
+        try:
+            admit(websocket)
+        except HTTPException as refusal:
+            await refuse(websocket, refusal, request_id)
+            return
+        connected.add(websocket)
+        try:
+            if await accept(websocket, request_id):
+                await Connection(websocket, settings).serve(handlers.on_message)
+        finally:
+            connected.discard(websocket)
+
+    @app.get("/ws")
+    async def explain(request: Request) -> None:
+        """Say what a handshake would be answered: of its own a browser learns only that it failed."""
+        admit(request)
+        raise HTTPException(400, "This is a socket: connect with a WebSocket client")
+
+    @app.get("/")
+    async def index() -> HTMLResponse:
+        return HTMLResponse(page, headers=page_headers)
+
+    @app.get("/health")
+    async def health() -> dict[str, str]:
+        return {"status": "healthy"}
+
+    @app.get("/ready")
+    async def ready() -> JSONResponse:
+        if len(connected) < settings.max_connections and await handlers.is_ready():
+            return JSONResponse({"status": "ready"})
+        return JSONResponse({"status": "not ready"}, status_code=503)
+
+    app.add_middleware(RequestContext, max_body_bytes=settings.max_message_bytes)
+    return app
+
+
+def is_from(connection: HTTPConnection, allowed: list[str]) -> bool:
+    """Whether the page that connects is one of this host or of an allowed origin, if it is a page at all.
+
+    Browsers let every page open a socket to everywhere, and say whose it is.
+    """
+    origin = connection.headers.get("origin")
+    own = {f"{scheme}://{connection.headers.get('host')}" for scheme in ("http", "https")}
+    return origin is None or origin in own or not {origin, "*"}.isdisjoint(allowed)
+
+
+def token_of(connection: HTTPConnection) -> str:
+    """The token in the Authorization header, or among the offered subprotocols. Never in the URL: those are logged."""
+    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return token.strip()
+    offered: list[str] = connection.scope.get("subprotocols", [])
+    return next((o.removeprefix("bearer.") for o in offered if o.startswith("bearer.")), "")
+
+
+async def accept(websocket: WebSocket, request_id: str) -> bool:
+    """Open the socket; False where the client has left while it waited for a container."""
+    spoken = SUBPROTOCOL if SUBPROTOCOL in websocket.scope.get("subprotocols", []) else None
+    try:
+        await websocket.accept(spoken, [(b"x-request-id", request_id.encode())])
+    except RuntimeError:  # Modal says that it left where Starlette expects that it came
+        return False
+    return True
+
+
+async def refuse(websocket: WebSocket, refusal: HTTPException, request_id: str) -> None:
+    """Answer a handshake with an HTTP error; a server that cannot makes it a bare 403."""
+    log.info("refused", extra={"status": refusal.status_code, "reason": refusal.detail})
+    if "websocket.http.response" in websocket.scope.get("extensions", {}):
+        headers = {**(refusal.headers or {}), "X-Request-ID": request_id}
+        answer = JSONResponse({"detail": refusal.detail}, refusal.status_code, headers)
+        await websocket.send_denial_response(answer)
+    else:
+        await websocket.close(1013 if refusal.status_code == 503 else 1008, refusal.detail)
+
+
+def policy(page: str) -> str:
+    """The Content-Security-Policy under which this page works and nothing that is slipped into it does."""
+
+    def source(tag: str) -> str:
+        (text,) = re.findall(f"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
+        return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+    return (
+        f"default-src 'none'; script-src {source('script')}; style-src {source('style')}; "
+        "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
