@@ -16,19 +16,14 @@ WEB = "template/{{ api }}/src/{{ package_name }}/web.py.jinja"
 HANDLERS = "template/{{ api }}/src/{{ package_name }}/handlers.py"
 MODAL_APP = "template/{{ api }}/src/{{ package_name }}/modal_app.py.jinja"
 LIMITS = "includes/limits.py.jinja"
-README = "template/README.md.jinja"
+README = "includes/readme/run.md"
 PYPROJECT = "template/pyproject.toml.jinja"
 WORKFLOW = "template/{{ github }}/.github/workflows/ci.yml.jinja"
 
 # What is broken: (file, text in it, text instead, what the checks say)
 MUTANTS = {
     "blanks at a line's end": (README, "## Run it here", "## Run it here  ", "blanks at the end"),
-    "stray blank lines": (
-        README,
-        "## Deploy it\n",
-        "\n\n## Deploy it\n",
-        "two blank lines in a row",
-    ),
+    "stray blank lines": (README, "Needs [uv]", "\n\nNeeds [uv]", "two blank lines in a row"),
     "an open fence": (README, "```bash\nuv sync\n", "uv sync\n", "blank line|not closed"),
     "no final newline": (
         "template/.gitattributes",

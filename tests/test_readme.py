@@ -1,6 +1,10 @@
 """README.md and the rendered READMEs name only what exists."""
 
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import family
 
@@ -42,3 +46,32 @@ def test_rendered_readmes_name_real_questions() -> None:
     names = set(re.findall(r"--data (\w+)=", text))
     assert names
     assert names <= set(family.questions())
+
+
+def test_every_modal_command_that_a_project_documents_exists(
+    template: Path, tmp_path: Path
+) -> None:
+    """Asked of the installed client: `modal … --help` knows the command and each of its options."""
+    documented: dict[str, set[str]] = {}
+    for number, answers in enumerate(family.styles()):
+        project = family.render(template, tmp_path / str(number), answers)
+        text = (project / "README.md").read_text() + (project / "AGENTS.md").read_text()
+        for words in re.findall(r"(?<=[`\s])modal ((?:[\w-]+ )*[\w-]+)([^`\n#]*)", text):
+            command = " ".join(words[0].split()[: 3 if words[0].startswith("workspace") else 2])
+            name = (
+                command.split()[0] if command.split()[0] in {"serve", "deploy", "run"} else command
+            )
+            documented.setdefault(name, set()).update(
+                re.findall(r" (--?[a-z]+)\b", " ".join(words))
+            )
+    assert len(documented) >= 7, documented
+    for command, options in documented.items():
+        help_ = subprocess.run(
+            [sys.executable, "-m", "modal", *command.split(), "--help"],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "COLUMNS": "200"},
+        )
+        assert help_.returncode == 0, f"modal {command}: {help_.stderr}"
+        assert not {option for option in options if option not in help_.stdout}, f"modal {command}"
