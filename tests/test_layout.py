@@ -47,19 +47,47 @@ def test_a_part_that_renders_to_a_dot_vanishes_and_an_empty_one_drops_its_conten
 
 
 @pytest.mark.parametrize("answers", family.styles(), ids=family.identify)
+def test_a_project_holds_just_what_its_overlays_hold(
+    template: Path, tmp_path: Path, answers: family.Answers
+) -> None:
+    project = family.render(template, tmp_path, answers)
+    rendered = {p.relative_to(project).as_posix() for p in project.rglob("*") if p.is_file()}
+    names = {
+        "{{ package_name }}": family.NAME,
+        "{{ _copier_conf.answers_file }}": ".copier-answers.yml",
+    }
+    assert rendered == {
+        "/".join(names.get(part, part) for part in target.split("/")) for target in targets(answers)
+    }
+
+
+@pytest.mark.parametrize("answers", family.styles(), ids=family.identify)
 def test_no_two_active_overlays_render_the_same_file(answers: family.Answers) -> None:
-    tree = family.ROOT / "template"
+    assert len(targets(answers)) >= 12, "overlays are not found"
+
+
+def test_two_overlays_with_one_target_are_caught(tmp_path: Path) -> None:
+    for overlay in ("api", "asgi"):
+        folder = tmp_path / f"{{{{ {overlay} }}}}" / "src"
+        folder.mkdir(parents=True)
+        (folder / ("twice.py" if overlay == "api" else "twice.py.jinja")).touch()
+    with pytest.raises(AssertionError, match="render the same file"):
+        targets(family.styles()[0], tmp_path)
+
+
+def targets(answers: family.Answers, tree: Path = family.ROOT / "template") -> dict[str, str]:
+    """The files of a project, and the file of the template that each is made of; none is made of two."""
     on = family.overlays(answers)
-    targets: dict[str, str] = {}
+    found: dict[str, str] = {}
     for path in sorted(tree.rglob("*")):
         parts = path.relative_to(tree).parts
         overlay = re.fullmatch(r"\{\{ (\w+) \}\}", parts[0])
         if path.is_dir() or "__pycache__" in parts or (overlay and overlay[1] not in on):
             continue
         target = str(PurePosixPath(*parts[1 if overlay else 0 :])).removesuffix(".jinja")
-        assert target not in targets, f"{path} and {targets[target]} render the same file"
-        targets[target] = str(path)
-    assert len(targets) >= 12, f"only {len(targets)} files: overlays are not found"
+        assert target not in found, f"{path} and {found[target]} render the same file"
+        found[target] = str(path)
+    return found
 
 
 def test_every_overlay_has_a_question_and_every_style_an_overlay() -> None:

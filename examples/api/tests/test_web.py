@@ -78,6 +78,12 @@ def test_a_large_body_is_refused(client: TestClient) -> None:
         assert answer.json() == {"detail": "Content Too Large"}
 
 
+@pytest.mark.parametrize(("length", "status"), [("9" * 5000, 413), ("x", 200), ("-1", 200)])
+def test_a_false_length_is_no_error(client: TestClient, length: str, status: int) -> None:
+    answer = client.get("/items/1", headers={"Content-Length": length})
+    assert answer.status_code == status
+
+
 def test_each_answer_and_log_line_has_the_request_id(
     client: TestClient, caplog: pytest.LogCaptureFixture
 ) -> None:
