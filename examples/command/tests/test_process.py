@@ -5,7 +5,6 @@ A program is run with its output in pipes, which close when the last process tha
 
 import subprocess
 import sys
-import time
 from urllib.request import urlopen
 
 import pytest
@@ -40,10 +39,8 @@ def test_it_starts_and_ends_with_all_that_it_started(port: int, server: list[str
 
 def test_what_does_not_heed_sigterm_is_killed(port: int, server: list[str]) -> None:
     deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + server[-1]
-    started = time.monotonic()
     run = launch("process.GRACE_SECONDS = 0.5; server.stop()", port, [*server[:-1], deaf])
     assert (run.returncode, run.stdout) == (0, "ready\n"), run.stderr
-    assert time.monotonic() - started < 9
 
 
 def test_a_crash_ends_the_container_with_an_error(port: int, server: list[str]) -> None:
