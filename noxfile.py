@@ -6,6 +6,7 @@ nox -s try -- flask auth=bearer   render a project, install it, test it, serve i
 """
 
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -75,7 +76,8 @@ def questions(session: nox.Session) -> None:
 @nox.session(reuse_venv=True)
 def lowest(session: nox.Session) -> None:
     """The layout, which rests on how Copier joins paths, on the lowest Copier that copier.yml allows."""
-    session.install("copier==9.18.0", "pytest", "pyyaml")
+    (least,) = re.findall(r'^_min_copier_version: "(.+)"$', (ROOT / "copier.yml").read_text(), re.M)
+    session.install(f"copier=={least}", "pytest", "pyyaml")
     session.run("pytest", "tests/test_layout.py")
 
 
