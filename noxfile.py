@@ -76,7 +76,9 @@ def questions(session: nox.Session) -> None:
 @nox.session(reuse_venv=True)
 def lowest(session: nox.Session) -> None:
     """The layout, which rests on how Copier joins paths, on the lowest Copier that copier.yml allows."""
-    (least,) = re.findall(r'^_min_copier_version: "(.+)"$', (ROOT / "copier.yml").read_text(), re.M)
+    (least,) = re.findall(
+        r'^_min_copier_version: "(.+)"$', (ROOT / "copier.yml").read_text(), re.MULTILINE
+    )
     session.install(f"copier=={least}", "pytest", "pyyaml")
     session.run("pytest", "tests/test_layout.py")
 
