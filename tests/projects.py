@@ -3,6 +3,7 @@
 Each check raises AssertionError with what it saw.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -10,6 +11,8 @@ import secrets
 import signal
 import socket
 import subprocess
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -125,7 +128,9 @@ def check_calls(project: Project) -> None:
 
 def check_end(project: Project, number: signal.Signals) -> None:
     """A signal ends it soon, in silence, and with all that it started."""
-    with project.served() as (_, process):
+    with project.served() as (url, process):
+        with contextlib.suppress(urllib.error.HTTPError):  # any answer will do
+            urllib.request.urlopen(url, timeout=20).close()  # noqa: S310
         processes = family_tree(process.pid)
         if number == signal.SIGINT:  # a terminal sends it to all
             os.killpg(process.pid, number)

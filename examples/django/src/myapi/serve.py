@@ -22,7 +22,13 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
     options = parser.parse_args()
-    listener = listen(options.host, options.port)
+    # uvicorn finishes what it has begun, then hands the signal on to this.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with contextlib.suppress(KeyboardInterrupt):
+        serve(listen(options.host, options.port))
+
+
+def serve(listener: socket.socket) -> None:
     url = "http://{}:{}".format(*listener.getsockname()[:2])
 
     # On Modal a missing secret stops the start. Here it is made up, for this run only.
@@ -32,13 +38,10 @@ def main() -> None:
     print(f"{NAME}: a Django application at {url}")
     print("try it:", EXAMPLE.replace("$URL", url), flush=True)
 
-    # uvicorn finishes what it has begun, then hands the signal on to this.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     config = uvicorn.Config(
         app, log_config=None, log_level="warning", access_log=False, timeout_graceful_shutdown=5
     )
-    with contextlib.suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run(sockets=[listener])
+    uvicorn.Server(config).run(sockets=[listener])
 
 
 def listen(host: str, port: int) -> socket.socket:
