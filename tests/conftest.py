@@ -1,6 +1,7 @@
 """Fixtures of the template's own tests."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def isolated(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ.update(family.isolate(tmp_path_factory.mktemp("home")))
+    # A shell starts jobs in the background with SIGINT ignored, and all that they start inherits that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
