@@ -36,7 +36,7 @@ SECRETS = {
 }
 CALLER = {
     "TOKEN": SECRETS["API_TOKENS"].partition(":")[2],
-    "LOGIN": SECRETS["LOGIN_USERS"],
+    "LOGIN_USERS": SECRETS["LOGIN_USERS"],
     "MODAL_KEY": "wk-unused-here",
     "MODAL_SECRET": "ws-unused-here",
 }
