@@ -55,13 +55,7 @@ def overlays(answers: Answers) -> set[str]:
 def asked(answers: Answers) -> list[str]:
     """The questions that Copier asks somebody who chooses these answers, in order."""
     known, _ = next(_walk(list(questions()), {"_folder_name": NAME}, {}, only=answers))
-    return [
-        name
-        for name, question in questions().items()
-        if _says_yes(
-            _render(question.get("when", True), {k: v for k, v in known.items() if k != name})
-        )
-    ]
+    return [name for name in questions() if _is_asked(name, known)]
 
 
 def _walk(
@@ -73,8 +67,7 @@ def _walk(
         return
     name, *rest = names
     question = questions()[name]
-    asked = _says_yes(_render(question.get("when", True), known))
-    options = list(_offered(question, known)) if asked else []
+    options = list(_offered(question, known)) if _is_asked(name, known) else []
     for value in options:
         if only is None or only.get(name) == value:
             yield from _walk(rest, known | {name: value}, given | {name: value}, only)
@@ -83,6 +76,12 @@ def _walk(
         if question["type"] != "str":
             value = yaml.safe_load(str(value))
         yield from _walk(rest, known | {name: value}, given, only)
+
+
+def _is_asked(name: str, known: Answers) -> bool:
+    """Whether a question comes up when these values are known; its own answer is not, when it does."""
+    others = {other: value for other, value in known.items() if other != name}
+    return _says_yes(_render(questions()[name].get("when", True), others))
 
 
 def _offered(question: Mapping[str, Any], known: Answers) -> Iterator[Any]:

@@ -14,7 +14,7 @@ import matrix
 
 WEB = "template/{{ api }}/src/{{ package_name }}/web.py.jinja"
 HANDLERS = "template/{{ api }}/src/{{ package_name }}/handlers.py"
-MODAL_APP = "template/{{ api }}/src/{{ package_name }}/modal_app.py.jinja"
+MODAL_APP = "includes/modal_app_asgi.py.jinja"
 LIMITS = "includes/limits.py.jinja"
 README = "includes/readme/run.md"
 PYPROJECT = "template/pyproject.toml.jinja"
