@@ -15,6 +15,14 @@ from projects import Project
 API = {"style": "api", "auth": "bearer"}
 SERVER = {"style": "server", "server_app": "command"}
 WEB, SERVE = "src/myapi/web.py", "src/myapi/serve.py"
+MODAL_APP = "src/myapi/modal_app.py"
+SECRETS = """    secrets=[
+        modal.Secret.from_name(
+            "myapi",
+            required_keys=["API_TOKENS"],
+        ),
+    ],
+"""
 
 Mutant = tuple[dict[str, str], str, str, str, Callable[[Project], None], str]
 
@@ -71,31 +79,55 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "one request at a time": (
         API,
-        "src/myapi/modal_app.py",
+        MODAL_APP,
         "@modal.concurrent(max_inputs=100, target_inputs=80)\n",
         "",
         projects.check_suite,
-        "a container of its own",
+        "AssertionError: without @modal.concurrent each request gets a container of its own",
     ),
-    "a time that Modal does not take": (
-        API,
-        "src/myapi/modal_app.py",
-        "    timeout=300,\n",
-        "    timeout=90_000,\n",
+    "another GPU": (
+        {"style": "inference"},
+        MODAL_APP,
+        'gpu="L40S"',
+        'gpu="H100"',
         projects.check_suite,
-        "test_cost_and_time_are_bounded",
+        "AssertionError: this changes what a container costs",
     ),
-    "a wrong lock on the door": (
+    "another timeout": (
+        API,
+        MODAL_APP,
+        "    timeout=300,\n",
+        "    timeout=3000,\n",
+        projects.check_suite,
+        "AssertionError: this changes how long a request may take",
+    ),
+    "a secret that is not attached": (
+        API,
+        MODAL_APP,
+        SECRETS,
+        "",
+        projects.check_suite,
+        "AssertionError: without it no container starts",
+    ),
+    "proxy auth forgotten": (
         {"style": "api", "auth": "proxy"},
-        "src/myapi/modal_app.py",
+        MODAL_APP,
         "requires_proxy_auth=True",
         "",
         projects.check_suite,
-        "test_only_those_who_should_may_call",
+        "AssertionError: strangers get past Modal's proxy",
+    ),
+    "another application in the deployed object": (
+        API,
+        MODAL_APP,
+        "    return create_app()\n",
+        "    return FastAPI(title=create_app.__name__)\n",
+        projects.check_suite,
+        "test_predict",
     ),
     "a warning at import": (
         API,
-        "src/myapi/modal_app.py",
+        MODAL_APP,
         "PROJECT = ",
         'print("hello")\nPROJECT = ',
         projects.check_import,

@@ -6,14 +6,13 @@ import logging
 import pytest
 from fastapi.testclient import TestClient
 
-from myapi import handlers
+from myapi import handlers, modal_app
 from myapi.logs import JsonFormatter
-from myapi.web import create_app
 
 
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch) -> TestClient:
-    return TestClient(create_app())
+    return TestClient(modal_app.web.local())
 
 
 def test_predict(client: TestClient) -> None:
@@ -103,5 +102,5 @@ def test_cors_is_off_unless_set(client: TestClient, monkeypatch: pytest.MonkeyPa
     page = {"Origin": "https://app.example.com"}
     assert "Access-Control-Allow-Origin" not in client.get("/health", headers=page).headers
     monkeypatch.setenv("CORS_ORIGINS", '["https://app.example.com"]')
-    allowed = TestClient(create_app()).get("/nowhere", headers=page)
+    allowed = TestClient(modal_app.web.local()).get("/nowhere", headers=page)
     assert allowed.headers["Access-Control-Allow-Origin"] == "https://app.example.com"

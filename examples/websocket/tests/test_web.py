@@ -25,7 +25,6 @@ from myapi import handlers, modal_app
 from myapi.connection import Close, Connection, Message
 from myapi.logs import JsonFormatter
 from myapi.settings import Settings
-from myapi.web import create_app
 
 TOKEN = "test-" + "0" * 32
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
@@ -44,7 +43,7 @@ def make_client(monkeypatch: pytest.MonkeyPatch) -> MakeClient:
         own = {"max_connections": 100, "idle_seconds": 3, "session_seconds": 5}
         for name, value in {**own, **settings}.items():
             monkeypatch.setenv(name.upper(), str(value))
-        return TestClient(create_app(), headers=HEADERS)
+        return TestClient(modal_app.web.local(), headers=HEADERS)
 
     return make
 
@@ -60,7 +59,7 @@ def served() -> Iterator[tuple[str, uvicorn.Server]]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         config = uvicorn.Config(
-            create_app(), log_config=None, log_level="warning", timeout_graceful_shutdown=5
+            modal_app.web.local(), log_config=None, log_level="warning", timeout_graceful_shutdown=5
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -509,4 +508,4 @@ def test_tokens_are_not_logged(
 def test_without_tokens_the_application_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("API_TOKENS", raising=False)
     with pytest.raises(RuntimeError, match="API_TOKENS"):
-        create_app()
+        modal_app.web.local()

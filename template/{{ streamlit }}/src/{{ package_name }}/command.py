@@ -12,6 +12,7 @@ OPTIONS = {
     "server.maxUploadSize": "20",  # MB; the default of 200 stays in memory for each session
     "client.showErrorDetails": "none",  # a traceback goes to the log, not to a stranger
     "browser.gatherUsageStats": "false",
+    "logger.hideWelcomeMessage": "true",  # for its banner it asks a host of Amazon for its own address
 }
 
 
