@@ -2,6 +2,7 @@
 
 nox                         the whole proof, as CI runs it
 nox -s quick                what to run before a push
+nox -s rehearse -- flask    deploy and serve these on a Modal that is only on this machine
 nox -s try -- flask auth=bearer   render a project, install it, test it, serve it
 """
 
@@ -27,6 +28,7 @@ nox.options.sessions = [
     "engine",
     "broken",
     "project",
+    "rehearse",
 ]
 
 # All proofs share one environment: what every style installs is large, and the same each time.
@@ -34,20 +36,29 @@ PROOF = ROOT / ".nox" / "proof"
 proof = nox.session(venv_backend="none")
 
 
-def run(session: nox.Session, command: str, *arguments: str) -> None:
-    """Run a command of the shared environment, which is made or renewed where needed."""
-    scripts = PROOF / ("Scripts" if os.name == "nt" else "bin")
-    wanted = "".join(
+def run(session: nox.Session, command: str, *arguments: str, modal: str = "") -> None:
+    """Run a command of the shared environment, which is made or renewed where needed.
+
+    With `modal`, which is what pip calls a requirement (`modal==1.6.4`), it is an environment with that instead.
+    """
+    home = ROOT / ".nox" / modal.replace("==", "-") if modal else PROOF
+    scripts = home / ("Scripts" if os.name == "nt" else "bin")
+    wanted, pinned = (
         Path(ROOT, name).read_text() for name in ("requirements.txt", "constraints.txt")
     )
-    installed = PROOF / "installed.txt"
-    if not installed.exists() or installed.read_text() != wanted:
-        session.run(sys.executable, "-m", "venv", "--clear", str(PROOF), external=True)
+    if modal:
+        pinned = re.sub("^modal==.*$", modal, pinned, flags=re.MULTILINE)
+    installed = home / "installed.txt"
+    if not installed.exists() or installed.read_text() != wanted + pinned:
+        session.run(sys.executable, "-m", "venv", "--clear", str(home), external=True)
+        constraints = home / "constraints.txt"
+        constraints.write_text(pinned)
         pip = [str(scripts / "python"), "-m", "pip", "install", "--quiet"]
-        session.run(*pip, "-r", "requirements.txt", "-c", "constraints.txt", external=True)
-        installed.write_text(wanted)
+        session.run(*pip, "-r", "requirements.txt", "-c", str(constraints), external=True)
+        installed.write_text(wanted + pinned)
     path = os.pathsep.join((str(scripts), os.environ["PATH"]))
-    session.run(str(scripts / command), *arguments, env={"PATH": path}, external=True)
+    variables = {"PATH": path, "PYTHONPATH": str(ROOT / "tests")}
+    session.run(str(scripts / command), *arguments, env=variables, external=True)
 
 
 @proof
@@ -114,6 +125,23 @@ def broken(session: nox.Session) -> None:
 def engine(session: nox.Session) -> None:
     """The inference style's own tests with real torch and transformers, on a model made on the spot."""
     run(session, "pytest", "tests/test_engine.py", "--numprocesses=2", *session.posargs)
+
+
+@proof
+def rehearse(session: nox.Session) -> None:
+    """Everything deployed by the real client and served by its container runtime; `-- flask bearer` chooses."""
+    run(session, "python", "-m", "rehearsal", *session.posargs)
+
+
+@proof
+@nox.parametrize("which", ["lowest", "newest"], ids=["lowest", "newest"])
+def rehearse_on(session: nox.Session, which: str) -> None:
+    """The same on the lowest Modal that projects allow, and on the newest there is."""
+    (least,) = re.findall(
+        "modal>=([0-9.]+),<", (ROOT / "template/pyproject.toml.jinja").read_text()
+    )
+    modal = f"modal=={least}" if which == "lowest" else "modal"
+    run(session, "python", "-m", "rehearsal", *session.posargs, modal=modal)
 
 
 @proof

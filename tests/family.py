@@ -58,6 +58,17 @@ def asked(answers: Answers) -> list[str]:
     return [name for name in questions() if _is_asked(name, known)]
 
 
+def known(answers: Answers) -> Answers:
+    """All values that a template sees, computed ones included, for any answers: choices, free text, numbers.
+
+    As with Copier, a given value wins, and what is not given takes its default.
+    """
+    values: Answers = {"_folder_name": NAME}
+    for name, question in questions().items():
+        values[name] = answers[name] if name in answers else _default(question, values)
+    return values
+
+
 def _walk(
     names: list[str], known: Answers, given: Answers, only: Answers | None = None
 ) -> Iterator[tuple[Answers, Answers]]:
@@ -72,10 +83,12 @@ def _walk(
         if only is None or only.get(name) == value:
             yield from _walk(rest, known | {name: value}, given | {name: value}, only)
     if not options:
-        value = _render(question["default"], known)
-        if question["type"] != "str":
-            value = yaml.safe_load(str(value))
-        yield from _walk(rest, known | {name: value}, given, only)
+        yield from _walk(rest, known | {name: _default(question, known)}, given, only)
+
+
+def _default(question: Mapping[str, Any], known: Answers) -> Any:
+    value = _render(question["default"], known)
+    return value if question["type"] == "str" else yaml.safe_load(str(value))
 
 
 def _is_asked(name: str, known: Answers) -> bool:
@@ -128,8 +141,8 @@ def styles() -> list[Answers]:
 
 
 def kind(answers: Answers) -> str:
-    """The name of the file in styles/ that holds the facts for these answers."""
-    return str(answers.get("server_app", answers["style"]))
+    """The name of the file in styles/ that holds the facts for these answers, or for all values."""
+    return str(answers["server_app"] if answers["style"] == "server" else answers["style"])
 
 
 def identify(answers: Answers) -> str:

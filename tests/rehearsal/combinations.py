@@ -1,0 +1,256 @@
+"""Every combination of answers, and each kind with free answers instead of defaults: deployed, and held to its promises.
+
+What cannot change a deployment (a licence, an author, settings of a linter) does not cause another one: projects
+that share all the rest are deployed once, and each of them is held against that.
+"""
+
+import hashlib
+import json
+import multiprocessing
+import subprocess
+import tempfile
+import time
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import family
+import matrix
+
+from . import promise
+from .stage import Stage
+
+# The part of [project] that a lock file is made from.
+RESOLVED = ("name", "version", "requires-python", "dependencies", "optional-dependencies")
+# Files that people have in a project and that must not be deployed with it; PACKAGE is its package.
+LITTER = (
+    ".env",
+    ".git/HEAD",
+    "PACKAGE/.env",
+    "PACKAGE/__pycache__/web.cpython-313.pyc",
+    "notes.txt",
+)
+
+# No number at its default, and no two alike, so that a pair that was mixed up shows.
+TUNED: tuple[family.Answers, ...] = (
+    {
+        "project_name": "Größe & Co. (1)",
+        "tune": True,
+        "project_slug": "one-app",
+        "package_name": "one_package",
+        "description": 'It says "hello"; {{ nothing }} else.',
+        "user_name": "Ann O'Hara",
+        "user_email": "ann@example.com",
+        "custom_domain": "api.example.com",
+        "gpu": "H100:2, A100",
+        "model_id": "owner/model-1b",
+        "model_revision": "v1.0",
+        "server_command": "python -m http.server $PORT --bind $HOST",
+        "server_port": 9123,
+        "license": "proprietary",
+        "python_version": "3.11",
+        "ci": "none",
+        "min_containers": 2,
+        "buffer_containers": 3,
+        "max_containers": 7,
+        "scaledown_window": 91,
+        "max_inputs": 23,
+        "target_inputs": 17,
+        "timeout": 777,
+        "startup_timeout": 444,
+        "cpu": 1.5,
+        "memory": 2345,
+        "region": "eu, uk",
+        "memory_snapshot": True,
+    },
+    {
+        "project_name": "Two",
+        "project_slug": "one-app",  # one name, so that both can have one lock file
+        "package_name": "app_of_two",
+        "custom_domain": "*.example.org",
+        "gpu": "none",
+        "server_port": 1025,
+        "license": "apache-2.0",
+        "python_version": "3.14",
+        "min_containers": 4,
+        "buffer_containers": 6,
+        "max_containers": 5,
+        "scaledown_window": 3599,
+        "max_inputs": 12,
+        "target_inputs": 8,
+        "timeout": 86399,
+        "startup_timeout": 13,
+        "cpu": 0.125,
+        "memory": 129,
+        "region": "us-east-1",
+        "memory_snapshot": False,
+    },
+)
+
+
+@dataclass
+class Group:
+    """Answers whose projects deploy alike: one project, and the table that its lock file comes from."""
+
+    tree: matrix.Tree
+    resolved: str
+    answers: list[family.Answers] = field(default_factory=list)
+
+
+@dataclass
+class Result:
+    combinations: int  # of the matrix
+    tuned: int  # projects beside it
+    deployments: int
+    locks: int
+    render_seconds: float
+    lock_seconds: float
+    promises: int = 0
+    deploy_seconds: float = 0  # of all deployments together
+    check_seconds: float = 0
+
+
+def tuned() -> Iterator[family.Answers]:
+    """Two projects of each kind with free answers instead of defaults: behind Modal's proxy, and otherwise."""
+    kinds = {family.kind(answers): answers for answers in family.styles()}
+    for answers in kinds.values():
+        chosen = {name: value for name, value in answers.items() if name in ("style", "server_app")}
+        facts = family.known(chosen)["facts"]
+        other = next(auth for auth in facts["auth"] if auth != "proxy")
+        for auth, wide in zip(("proxy", other), TUNED, strict=True):
+            yield chosen | wide | {"auth": auth}
+
+
+def deploy_all(
+    stage: Stage,
+    template: Path,
+    folder: Path,
+    choose: Callable[[family.Answers], bool] = lambda _: True,
+) -> Result:
+    """Deploy each distinct project of the whole matrix, and of `tuned`, and check the promises of all.
+
+    Args:
+        template: the family, as `family.export` leaves it.
+        folder: for what is rendered; an empty one, or none yet.
+        choose: says which answers to take; all, if it is not given.
+
+    Raises:
+        AssertionError: at the first that does not deploy or breaks a promise, with its answers; when the control
+            plane was asked what it does not know; when there were too few combinations for this to prove anything.
+    """
+    every = list(family.combinations())
+    assert len(every) >= matrix.LEAST_COMBINATIONS, "too few combinations"
+    combinations = [answers for answers in every if choose(answers)]
+    beside = [answers for answers in tuned() if choose(answers)]
+    started = time.monotonic()
+    store = matrix.Store(folder / "store")
+    store.folder.mkdir(parents=True)
+    groups = _group(store, _render_all(template, store, [*combinations, *beside]))
+    if combinations == every:
+        assert len(groups) - len(beside) >= matrix.LEAST_PACKAGES, "too few distinct packages"
+    rendered = time.monotonic()
+    locks = _lock({group.resolved: group.tree for group in groups}, store, folder / "locks")
+    result = Result(
+        combinations=len(combinations),
+        tuned=len(beside),
+        deployments=len(groups),
+        locks=len(locks),
+        render_seconds=rendered - started,
+        lock_seconds=time.monotonic() - rendered,
+    )
+    for number, group in enumerate(groups, start=1):
+        with tempfile.TemporaryDirectory(dir=folder) as project:
+            store.put(group.tree, Path(project))
+            Path(project, "uv.lock").write_bytes(locks[group.resolved])
+            _deploy(stage, group, Path(project), f"deployment-{number}", result)
+        if number % 100 == 0 or number == len(groups):
+            print(f"  {number} of {len(groups)} deployed", flush=True)
+    assert not stage.plane.unknown, (
+        f"calls that the control plane does not know: {stage.plane.unknown}"
+    )
+    return result
+
+
+def _render_all(
+    template: Path, store: matrix.Store, every: Sequence[family.Answers]
+) -> list[tuple[family.Answers, matrix.Tree]]:
+    tasks = [(template, store.folder, answers) for answers in every]
+    trees: list[matrix.Tree] = []
+    # Not forked: this process has the stage's threads.
+    with multiprocessing.get_context("spawn").Pool(initializer=family.remember_compiled) as pool:
+        for tree in pool.imap(_render, tasks, chunksize=4):
+            trees.append(tree)
+            if len(trees) % 100 == 0:
+                print(f"  {len(trees)} rendered", flush=True)
+    return list(zip(every, trees, strict=True))
+
+
+def _render(task: tuple[Path, Path, family.Answers]) -> matrix.Tree:
+    template, store, answers = task
+    with tempfile.TemporaryDirectory() as folder:
+        return matrix.Store(store).take(family.render(template, Path(folder), answers))
+
+
+def _group(
+    store: matrix.Store, rendered: Iterable[tuple[family.Answers, matrix.Tree]]
+) -> list[Group]:
+    """Put those projects together that deploy alike."""
+    groups: dict[str, Group] = {}
+    for answers, tree in rendered:
+        resolved = _resolved(tomllib.loads(store.read(tree["pyproject.toml"]).decode()))
+        sources = sorted(item for item in tree.items() if item[0].startswith("src/"))
+        key = resolved + json.dumps(sources)
+        groups.setdefault(key, Group(tree, resolved)).answers.append(answers)
+    return list(groups.values())
+
+
+def _resolved(pyproject: Mapping[str, Any]) -> str:
+    """All that uv.lock is made from, and with the sources, all that a deployment is made from."""
+    project = {name: pyproject["project"].get(name) for name in RESOLVED}
+    settings = {
+        name: value for name, value in pyproject["tool"]["uv"].items() if name != "build-backend"
+    }
+    return json.dumps([project, pyproject["dependency-groups"], settings], sort_keys=True)
+
+
+def _lock(projects: dict[str, matrix.Tree], store: matrix.Store, folder: Path) -> dict[str, bytes]:
+    """The lock file of each of these projects, by `uv lock`."""
+
+    def lock(tree: matrix.Tree) -> bytes:
+        pyproject = store.read(tree["pyproject.toml"])
+        project = folder / hashlib.sha256(pyproject).hexdigest()
+        project.mkdir(parents=True)
+        (project / "pyproject.toml").write_bytes(pyproject)
+        run = subprocess.run(
+            ["uv", "lock", "--quiet"], cwd=project, capture_output=True, text=True, check=False
+        )
+        assert run.returncode == 0, f"uv lock:\n{run.stderr}"
+        return (project / "uv.lock").read_bytes()
+
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        return dict(zip(projects, pool.map(lock, projects.values()), strict=True))
+
+
+def _deploy(stage: Stage, group: Group, project: Path, name: str, result: Result) -> None:
+    """Deploy a project among litter, and check the promises of all that deploy alike; add to the result."""
+    known = family.known(group.answers[0])
+    slug, package = known["project_slug"], known["package_name"]
+    for path in LITTER:
+        litter = project / path.replace("PACKAGE", f"src/{package}")
+        litter.parent.mkdir(parents=True, exist_ok=True)
+        litter.write_text("SECRET=1\n")
+    stage.plane.secrets[name, slug] = dict.fromkeys(promise.keys(known), "x")
+    answers = group.answers[0]
+    try:
+        started = time.monotonic()
+        app = stage.deploy(project, package, name)
+        deployed = time.monotonic()
+        for answers in group.answers:
+            result.promises += promise.check(app, answers, project)
+    except AssertionError as error:
+        raise AssertionError(f"{error}\nThe answers: {answers}") from error
+    result.deploy_seconds += deployed - started
+    result.check_seconds += time.monotonic() - deployed

@@ -1,0 +1,326 @@
+"""What is asked of a running endpoint, by kind: the same of a container and of the local server."""
+
+import concurrent.futures
+import contextlib
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+import projects
+
+from .ask import Answer, Ask, ask, post
+from .worker import Worker
+
+AT_ONCE = 50
+HELD = 20  # requests that are kept open together; every style but inference takes more
+SECONDS = 30
+JSON = {"Content-Type": "application/json"}
+LARGE = b"x" * 5_000_000
+PAGE = {"Origin": "https://page.example.com"}
+PREFLIGHT = PAGE | {"Access-Control-Request-Method": "POST"}
+
+
+def bodies(path: str, wrong: Sequence[object], no_json: int) -> list[tuple[Ask, int]]:
+    """Bad bodies for a route that takes JSON of at most a megabyte, and what each is answered."""
+    return [
+        *((post(path, value), 422) for value in wrong),
+        (Ask("POST", path, JSON, b'{"text": '), 422),
+        (Ask("POST", path, JSON, b"\xff\xfe"), 422),
+        (Ask("POST", path, JSON), 422),
+        (Ask("POST", path, {"Content-Type": "text/plain"}, b"text"), no_json),
+        (Ask("POST", path, JSON, LARGE), 413),
+        (Ask("POST", path, JSON, LARGE, chunks=50), 413),
+        (Ask("GET", path), 405),
+        (Ask("GET", "/nowhere"), 404),
+    ]
+
+
+TEXTS = [{"text": 7}, {"text": ""}, {"text": "a", "max_length": 0}, ["text"], None]
+PROMPTS = [{"prompt": 7}, {"prompt": ""}, {"prompt": "a", "temperature": -1}, ["prompt"]]
+
+# Bad input: (request, the status of its answer).
+BAD = {
+    "api": [*bodies("/predict", TEXTS, 422), (Ask("GET", "/items/x"), 422)],
+    "flask": bodies("/predict", TEXTS, 415),
+    "django": bodies("/predict", TEXTS, 415),
+    "inference": bodies("/generate", PROMPTS, 422),
+    "simple": [
+        (Ask("GET", "/?name="), 422),
+        (Ask("GET", f"/?name={'x' * 101}"), 422),
+        (Ask("POST", "/", JSON, LARGE), 405),
+        (Ask("POST", "/", JSON, LARGE, chunks=50), 405),
+        (Ask("GET", "/nowhere"), 404),
+    ],
+    "websocket": [(Ask("POST", "/ws"), 405), (Ask("GET", "/nowhere"), 404)],
+    "command": [(Ask("GET", "/nowhere"), 404), (Ask("DELETE", "/"), 501)],
+    "gradio": [(Ask("DELETE", "/health"), 404)],
+    "streamlit": [(Ask("DELETE", "/_stcore/health"), 405)],
+}
+# What is asked besides, only to see that two servers answer the same.
+MORE = [
+    Ask("HEAD", "/"),
+    Ask("GET", "/", PAGE),
+    Ask("OPTIONS", "/", PREFLIGHT),
+    Ask("GET", "/?a=1&b=%20&c=%C3%A9&a=2"),
+    Ask("GET", "/%2e%2e/etc/passwd"),
+    Ask("GET", "/caf%C3%A9"),
+    Ask("GET", "//"),
+    Ask("GET", "/docs"),
+    Ask("GET", "/openapi.json"),
+    Ask("PUT", "/", JSON, b"{}"),
+]
+OK = {  # a request that is answered with 200, by kind
+    "api": Ask("GET", "/items/2"),
+    "inference": post("/generate", {"prompt": "The sea", "max_new_tokens": 1}),
+    "gradio": Ask("GET", "/health"),
+    "streamlit": Ask("GET", "/_stcore/health"),
+}
+# Modal's proxy for servers tidies these paths up before the server sees them.
+REWRITTEN = {"/%2e%2e/etc/passwd", "//"}
+# Headers of one moment, one hop or one length of URL.
+VOLATILE = {
+    "connection",
+    "content-length",
+    "date",
+    "etag",
+    "keep-alive",
+    "last-modified",
+    "server",
+    "x-request-id",
+}
+# In Gradio's page: one is drawn anew in each process, the other is made from the folder that it is installed in.
+GRADIO = re.compile(rb'"app_id":\d+|"component_class_id":"\w+"')
+HEALTH = {
+    **dict.fromkeys(["api", "inference", "websocket", "flask", "django"], ("/health", "/ready")),
+    **dict.fromkeys(["gradio", "command"], ("/health",)),
+}
+UPLOAD = {"api": "/predict", "flask": "/predict", "django": "/predict"}
+
+
+class DriveError(AssertionError):
+    """An answer that is not the promised one."""
+
+
+def with_token(request: Ask, token: str) -> Ask:
+    if not token:
+        return request
+    headers = {**request.headers, "Authorization": f"Bearer {token}"}
+    return Ask(request.method, request.path, headers, request.body, request.chunks)
+
+
+def documented(project: Path, caller: Mapping[str, str], exact: bool) -> int:
+    """Every request and program of README; returns how many."""
+    return projects.check_documented(project, caller, [sys.executable], exact)
+
+
+def bad_input(url: str, kind: str, token: str) -> int:
+    """Every bad input gets its documented status, and where it is JSON, a reason. Returns how many there were."""
+    for request, status in BAD[kind]:
+        answer = ask(url, with_token(request, token))
+        if answer.status != status:
+            raise DriveError(f"{request}: {answer.status}, not {status}\n{answer.body[:500]!r}")
+        is_json = answer.headers.get("content-type") == "application/json"
+        if is_json and not answer.json().get("detail"):
+            raise DriveError(f"{request}: no reason in {answer.body[:500]!r}")
+    return len(BAD[kind])
+
+
+def healthy(url: str, kind: str) -> int:
+    """Anybody may ask whether it is up and whether it can work, and it is and can. Returns how many questions."""
+    for path in HEALTH.get(kind, ()):
+        answer = ask(url, Ask("GET", path))
+        if answer.status != 200:
+            raise DriveError(f"GET {path}: {answer.status}, not 200\n{answer.body[:500]!r}")
+    return len(HEALTH.get(kind, ()))
+
+
+def at_once(url: str, kind: str, token: str) -> int:
+    """Fifty requests at the same time are all answered with 200."""
+    request = with_token(OK.get(kind, Ask("GET", "/")), token)
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as threads:
+        answers = list(threads.map(lambda _: ask(url, request), range(AT_ONCE)))
+    if failed := [answer for answer in answers if answer.status != 200]:
+        raise DriveError(f"{len(failed)} of {AT_ONCE} at once failed: {failed[0]}")
+    return AT_ONCE
+
+
+def held_open(url: str, kind: str, token: str, worker: Worker) -> int:
+    """Requests whose body stops half-way are in the container together, not one after another."""
+    if kind not in UPLOAD:
+        return 0
+    body = b'{"text": "one two three", "max_length": 2}'
+    bearer = f"Authorization: Bearer {token}\r\n" if token else ""
+    head = f"POST {UPLOAD[kind]} HTTP/1.1\r\nHost: {urlsplit(url).netloc}\r\nContent-Type: application/json\r\n"
+    head += f"Content-Length: {len(body)}\r\nConnection: close\r\n{bearer}\r\n"
+    address = (urlsplit(url).hostname, urlsplit(url).port)
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_connection(address)) for _ in range(HELD)]
+        for connection in sockets:
+            connection.settimeout(SECONDS)
+            connection.sendall(head.encode() + body[:9])
+        deadline = time.monotonic() + SECONDS
+        while worker.at_once < HELD and time.monotonic() < deadline:
+            time.sleep(0.01)
+        if worker.at_once < HELD:
+            raise DriveError(f"only {worker.at_once} of {HELD} requests are let in at once")
+        for connection in sockets:
+            connection.sendall(body[9:])
+        for connection in sockets:
+            if not (first := connection.recv(100)).startswith(b"HTTP/1.1 200"):
+                raise DriveError(f"a request in two parts: {first!r}")
+    return HELD
+
+
+def strangers(folder: Path, url: str, kind: str, auth: str) -> int:
+    """Who shows no login, no token, or a wrong one is turned away. HTTP calls with tokens are README's own."""
+    if auth == "login":
+        for user in ("", "me:" + "x" * 32):
+            refused = run_program(folder, {"URL": url, "LOGIN_USERS": user or "me:"})
+            if refused.returncode == 0:
+                raise DriveError("Gradio's client gets in with a wrong login")
+        for path in ("/gradio_api/info", "/gradio_api/queue/status"):
+            if (status := ask(url, Ask("GET", path)).status) != 401:
+                raise DriveError(f"GET {path} without a login: {status}, not 401")
+        return 4
+    if kind == "websocket" and auth == "bearer":
+        offers = [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "Bearer "}]
+        for headers in offers:
+            try:
+                with connect(url.replace("http", "ws", 1) + "/ws", additional_headers=headers):
+                    raise DriveError(f"the socket opens for {headers}")
+            except InvalidStatus as refusal:
+                if refusal.response.status_code != 403:  # Modal carries no other answer
+                    raise DriveError(f"{headers}: {refusal.response.status_code}") from refusal
+            if (status := ask(url, Ask("GET", "/ws", headers)).status) != 401:
+                raise DriveError(f"GET /ws with {headers} says {status}, not 401")
+        return 2 * len(offers)
+    return 0
+
+
+def run_program(folder: Path, caller: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """README's program, with other credentials."""
+    (program,) = projects.PROGRAM.findall((folder / "README.md").read_text())
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=folder,
+        env=dict(caller),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=SECONDS,
+    )
+
+
+def socket_messages(url: str, kind: str, token: str, worker: Worker) -> int:
+    """Sockets of the styles that have them: many open at once, large messages, text and binary, a clean close."""
+    if kind == "streamlit":
+        return streamlit_page(url)
+    if kind != "websocket":
+        return 0
+    ws = url.replace("http", "ws", 1) + "/ws"
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    with contextlib.ExitStack() as stack:
+        opened = [stack.enter_context(connect(ws, additional_headers=headers)) for _ in range(HELD)]
+        for number, connection in enumerate(opened):
+            connection.send(f"{number} é")
+        for number, connection in enumerate(opened):
+            if (said := connection.recv(SECONDS)) != f"Echo: {number} é":
+                raise DriveError(f"a socket answers {said!r}")
+        if worker.at_once < HELD:
+            raise DriveError(f"only {worker.at_once} of {HELD} sockets are in the container")
+    with connect(ws, subprotocols=["app.v1", f"bearer.{token}"] if token else None) as connection:  # type: ignore[list-item]
+        connection.send(b"\x00\xff")
+        with contextlib.suppress(Exception):
+            connection.recv(SECONDS)
+        if connection.close_code != 1003:
+            raise DriveError(f"a binary message ends the socket with {connection.close_code}")
+    return HELD + 1
+
+
+def streamlit_page(url: str) -> int:
+    """A browser's first conversation with Streamlit: run the page, until it says that it is done."""
+    finished = 0
+    with connect(
+        url.replace("http", "ws", 1) + "/_stcore/stream",
+        subprotocols=["streamlit"],  # type: ignore[list-item]
+    ) as connection:
+        rerun = BackMsg()
+        rerun.rerun_script.query_string = ""
+        connection.send(rerun.SerializeToString())
+        while not finished:
+            message = ForwardMsg.FromString(bytes(connection.recv(SECONDS)))  # type: ignore[arg-type]
+            finished = message.WhichOneof("type") == "script_finished"
+    return 1
+
+
+def differences(kind: str, container: str, local: str, token: str) -> tuple[int, list[str]]:
+    """The requests that the two servers at these URLs answer with another status, header or body.
+
+    Returns:
+        How many requests were compared, and what differs.
+    """
+    rewritten = REWRITTEN if kind in ("command", "gradio", "streamlit") else set()
+    requests = [*MORE, *(request for request, _ in BAD[kind])]
+    if kind != "inference":  # whose local server has an echo where the container has a model
+        requests.append(OK.get(kind, Ask("GET", "/")))
+    compared = [with_token(asked, token) for asked in requests if asked.path not in rewritten]
+    found = []
+    for request in compared:
+        there = comparable(ask(container, request), container)
+        here = comparable(ask(local, request), local)
+        if there != here:
+            found.append(f"{request}: {difference(str(there), str(here))}")
+    return len(compared), found
+
+
+def difference(one: str, other: str) -> str:
+    """Both texts around the place where they part."""
+    at = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), len(one))
+    around = slice(max(0, at - 60), at + 100)
+    return f"…{one[around]}…\n  and …{other[around]}…"
+
+
+def comparable(answer: Answer, url: str) -> tuple[int, dict[str, object], bytes]:
+    """An answer without what is of one moment, one hop or one address."""
+    headers: dict[str, object] = {}
+    for name, value in answer.headers.items():
+        if name == "set-cookie":  # the value is drawn anew each time
+            headers[name] = re.sub("=[^;]*", "=", value, count=1)
+        elif name in ("allow", "vary"):  # sets, whose order Python draws anew in each process
+            headers[name] = {item.strip() for item in value.split(",")}
+        elif name not in VOLATILE:
+            headers[name] = value
+    host = urlsplit(url).netloc.encode()
+    body = re.sub(rb"https?://" + re.escape(host), b"URL", answer.body)
+    return answer.status, headers, GRADIO.sub(b"", body)
+
+
+@contextmanager
+def local_server(project: Path, package: str, caller: Mapping[str, str]) -> Iterator[str]:
+    """The project's own local server, on a free port; yield its URL."""
+    start = f"from {package}.serve import main; main()"
+    with subprocess.Popen(
+        [sys.executable, "-c", start, "--port", "0"],
+        cwd=project,
+        env={**caller, "PYTHONPATH": str(project / "src"), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            yield projects.first_url(process)
+        finally:
+            for left in projects.family_tree(process.pid):
+                left.kill()
