@@ -14,7 +14,7 @@ import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,24 +60,31 @@ class Project:
         assert run.returncode == 0, f"uv {' '.join(command)}:\n{printed[-8000:]}"
         return printed
 
-    @contextmanager
-    def served(self) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-        """Serve it as README says, in a session of its own; yield the URL that it prints, and uv's process."""
+    def served(self) -> AbstractContextManager[tuple[str, subprocess.Popen[str]]]:
+        """Serve it as README says; yield the URL that it prints, and uv's process."""
         command = ["uv", "run", family.NAME, "--port", str(free_port())]
-        with subprocess.Popen(
-            command,
-            cwd=self.folder,
-            env={**os.environ, **SECRETS, "PYTHONUNBUFFERED": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        ) as process:
-            try:
-                yield first_url(process), process
-            finally:
-                for left in family_tree(process.pid):
-                    left.kill()
+        return local_server(command, self.folder, {**os.environ, **SECRETS})
+
+
+@contextmanager
+def local_server(
+    command: Sequence[str], folder: Path, environment: Mapping[str, str]
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Run a project's local server in a session of its own; yield the URL that it prints, and its process."""
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        env={**environment, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            yield first_url(process), process
+        finally:
+            for left in family_tree(process.pid):
+                left.kill()
 
 
 def check_suite(project: Project) -> None:

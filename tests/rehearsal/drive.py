@@ -309,18 +309,7 @@ def comparable(answer: Answer, url: str) -> tuple[int, dict[str, object], bytes]
 @contextmanager
 def local_server(project: Path, package: str, caller: Mapping[str, str]) -> Iterator[str]:
     """The project's own local server, on a free port; yield its URL."""
-    start = f"from {package}.serve import main; main()"
-    with subprocess.Popen(
-        [sys.executable, "-c", start, "--port", "0"],
-        cwd=project,
-        env={**caller, "PYTHONPATH": str(project / "src"), "PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        try:
-            yield projects.first_url(process)
-        finally:
-            for left in projects.family_tree(process.pid):
-                left.kill()
+    command = [sys.executable, "-c", f"from {package}.serve import main; main()", "--port", "0"]
+    environment = {**caller, "PYTHONPATH": str(project / "src")}
+    with projects.local_server(command, project, environment) as (url, _):
+        yield url
