@@ -130,7 +130,8 @@ class Container:
                 "MODAL_ENABLE_SNAP_RESTORE": "1",
                 "MODAL_RESTORE_STATE_PATH": str(state),
             }
-            worker.restored = (state, json.dumps({"task_id": "ta-2"}))
+            worker.restored = (folder / "restored", state)
+            worker.restored[0].write_text(json.dumps({"task_id": "ta-2"}))
         for secret in function.secret_ids:
             environment |= app.secrets[secret].values
         for (

@@ -68,7 +68,9 @@ class Worker(Service):
         self._calls: dict[str, Call] = {}
         self._inputs: asyncio.Queue[api_pb2.FunctionGetInputsItem] = asyncio.Queue()
         self._numbers = itertools.count(1)
-        self.restored: tuple[Path, str] | None = None  # the file that ends a snapshot, and its text
+        self.restored: tuple[Path, Path] | None = (
+            None  # the file that ends a snapshot: before, then
+        )
 
     def call(self, scope: Message) -> Call:
         """Queue a request, as the edge does.
@@ -169,8 +171,8 @@ class Worker(Service):
     async def ContainerCheckpoint(self, request: api_pb2.ContainerCheckpointRequest) -> None:
         self.snapshots += 1
         if self.restored:
-            path, text = self.restored
-            asyncio.get_running_loop().call_later(0.1, path.write_text, text)
+            before, then = self.restored  # a rename, because it is read as soon as it is there
+            asyncio.get_running_loop().call_later(0.1, before.rename, then)
 
     async def VolumeCommit(
         self, request: api_pb2.VolumeCommitRequest
