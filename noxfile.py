@@ -54,11 +54,17 @@ def run(session: nox.Session, command: str, *arguments: str, modal: str = "") ->
         constraints = home / "constraints.txt"
         constraints.write_text(pinned)
         pip = [str(scripts / "python"), "-m", "pip", "install", "--quiet"]
-        session.run(*pip, "-r", "requirements.txt", "-c", str(constraints), external=True)
+        wants = ["-r", str(ROOT / "requirements.txt"), "-c", str(constraints)]
+        session.run(*pip, *wants, external=True)
         installed.write_text(wanted + pinned)
     path = os.pathsep.join((str(scripts), os.environ["PATH"]))
-    variables = {"PATH": path, "PYTHONPATH": str(ROOT / "tests")}
-    session.run(str(scripts / command), *arguments, env=variables, external=True)
+    session.run(str(scripts / command), *arguments, env={"PATH": path}, external=True)
+
+
+def run_module(session: nox.Session, name: str, *arguments: str, modal: str = "") -> None:
+    """Run a package of tests/ as a program."""
+    with session.chdir(ROOT / "tests"):
+        run(session, "python", "-m", name, *arguments, modal=modal)
 
 
 @proof
@@ -130,7 +136,7 @@ def engine(session: nox.Session) -> None:
 @proof
 def rehearse(session: nox.Session) -> None:
     """Everything deployed by the real client and served by its container runtime; `-- flask bearer` chooses."""
-    run(session, "python", "-m", "rehearsal", *session.posargs)
+    run_module(session, "rehearsal", *session.posargs)
 
 
 @proof
@@ -141,7 +147,7 @@ def rehearse_on(session: nox.Session, which: str) -> None:
         "modal>=([0-9.]+),<", (ROOT / "template/pyproject.toml.jinja").read_text()
     )
     modal = f"modal=={least}" if which == "lowest" else "modal"
-    run(session, "python", "-m", "rehearsal", *session.posargs, modal=modal)
+    run_module(session, "rehearsal", *session.posargs, modal=modal)
 
 
 @proof

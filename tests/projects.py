@@ -167,6 +167,8 @@ def check_end(project: Project, number: signal.Signals) -> None:
         else:
             process.send_signal(number)
         _, left = psutil.wait_procs(processes, timeout=20)
+        for each in left:  # they have no parent any more by which to find them
+            each.kill()
         assert not left, f"still there 20 seconds after {number.name}: {left}"
         assert process.stdout
         printed = process.stdout.read()
