@@ -26,6 +26,7 @@ nox.options.sessions = [
     "examples",
     "matrix",
     "engine",
+    "workflows",
     "broken",
     "project",
     "rehearse",
@@ -86,6 +87,7 @@ def questions(session: nox.Session) -> None:
         "--ignore=tests/test_project.py",
         "--ignore=tests/test_broken_projects.py",
         "--ignore=tests/test_engine.py",
+        "--ignore=tests/test_rendered_workflows.py",
         *session.posargs,
     )
 
@@ -148,6 +150,13 @@ def rehearse_on(session: nox.Session, which: str) -> None:
     )
     modal = f"modal=={least}" if which == "lowest" else "modal"
     run_module(session, "rehearsal", *session.posargs, modal=modal)
+
+
+@proof
+def workflows(session: nox.Session) -> None:
+    """A project's weekly update, and its commit hook, with real Git, Copier, uv and pre-commit."""
+    tests = ("tests/test_rendered_workflows.py", "--numprocesses=2", "--dist=loadscope")
+    run(session, "pytest", *tests, *session.posargs)
 
 
 @proof

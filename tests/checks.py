@@ -15,7 +15,7 @@ from pathlib import Path
 import toml
 import yaml
 
-JINJA = re.compile(rb"\{\{|\{%|\{#")
+JINJA = re.compile(rb"(?<!\$)\{\{|\{%|\{#")  # a workflow's own expressions are ${{ … }}
 HEAVY = {"torch", "transformers", "gradio", "streamlit", "numpy", "pandas"}
 
 
