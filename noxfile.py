@@ -26,6 +26,7 @@ nox.options.sessions = [
     "examples",
     "matrix",
     "engine",
+    "hooks",
     "workflows",
     "broken",
     "project",
@@ -87,6 +88,7 @@ def questions(session: nox.Session) -> None:
         "--ignore=tests/test_project.py",
         "--ignore=tests/test_broken_projects.py",
         "--ignore=tests/test_engine.py",
+        "--ignore=tests/test_modernize.py",
         "--ignore=tests/test_rendered_workflows.py",
         *session.posargs,
     )
@@ -150,6 +152,12 @@ def rehearse_on(session: nox.Session, which: str) -> None:
     )
     modal = f"modal=={least}" if which == "lowest" else "modal"
     run_module(session, "rehearsal", *session.posargs, modal=modal)
+
+
+@proof
+def hooks(session: nox.Session) -> None:
+    """hooks/modernize.py on old code of every kind, held against the installed client."""
+    run(session, "pytest", "tests/test_modernize.py", "--numprocesses=2", *session.posargs)
 
 
 @proof
