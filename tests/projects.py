@@ -11,6 +11,7 @@ import secrets
 import signal
 import socket
 import subprocess
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
@@ -156,16 +157,16 @@ def check_documented(
     return len(calls) + len(programs)
 
 
-def check_end(project: Project, number: signal.Signals) -> None:
-    """A signal ends it soon, in silence, and with all that it started."""
+def check_end(project: Project, number: signal.Signals, times: int = 1) -> None:
+    """A signal, or many in quick succession, ends it soon, in silence, and with all that it started."""
     with project.served() as (url, process):
         with contextlib.suppress(urllib.error.HTTPError):  # any answer will do
             urllib.request.urlopen(url, timeout=20).close()  # noqa: S310
         processes = family_tree(process.pid)
-        if number == signal.SIGINT:  # a terminal sends it to all
-            os.killpg(process.pid, number)
-        else:
-            process.send_signal(number)
+        kill = os.killpg if number == signal.SIGINT else os.kill  # a terminal sends it to all
+        for _ in range(times):
+            kill(process.pid, number)
+            time.sleep(0.01)
         _, left = psutil.wait_procs(processes, timeout=20)
         for each in left:  # they have no parent any more by which to find them
             each.kill()

@@ -47,9 +47,10 @@ def test_the_documented_calls_answer_as_documented(project: Project) -> None:
     projects.check_calls(project)
 
 
+@pytest.mark.parametrize("times", [1, 100])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_ends_cleanly(project: Project, number: signal.Signals) -> None:
-    projects.check_end(project, number)
+def test_it_ends_cleanly(project: Project, number: signal.Signals, times: int) -> None:
+    projects.check_end(project, number, times)
 
 
 def test_a_taken_port_is_one_line(project: Project) -> None:
