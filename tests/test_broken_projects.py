@@ -55,7 +55,7 @@ MUTANTS: dict[str, Mutant] = {
     "README without calls": (API, "README.md", "curl -s", "wget", projects.check_calls, "no call"),
     "a failing test": (
         API,
-        "tests/test_web.py",
+        "tests/test_handlers.py",
         '"one two"',
         '"one"',
         projects.check_suite,
