@@ -3,6 +3,7 @@
 nox                         the whole proof, as CI runs it
 nox -s quick                what to run before a push
 nox -s rehearse -- flask    deploy and serve these on a Modal that is only on this machine
+nox -s release -- 1.2.0     prepare a release: prove its updates, give CHANGELOG.md its heading, commit
 nox -s try -- flask auth=bearer   render a project, install it, test it, serve it
 """
 
@@ -28,6 +29,7 @@ nox.options.sessions = [
     "engine",
     "hooks",
     "workflows",
+    "update",
     "broken",
     "project",
     "rehearse",
@@ -90,18 +92,19 @@ def questions(session: nox.Session) -> None:
         "--ignore=tests/test_engine.py",
         "--ignore=tests/test_modernize.py",
         "--ignore=tests/test_rendered_workflows.py",
+        "--ignore=tests/test_update_cli.py",
         *session.posargs,
     )
 
 
 @nox.session(reuse_venv=True)
 def lowest(session: nox.Session) -> None:
-    """The layout, which rests on how Copier joins paths, on the lowest Copier that copier.yml allows."""
+    """The layout, which rests on how Copier joins paths, and updates, on the lowest Copier that copier.yml allows."""
     (least,) = re.findall(
         r'^_min_copier_version: "(.+)"$', (ROOT / "copier.yml").read_text(), re.MULTILINE
     )
     session.install(f"copier=={least}", "pytest", "pyyaml")
-    session.run("pytest", "tests/test_layout.py")
+    session.run("pytest", "tests/test_layout.py", "tests/test_update_cli.py")
 
 
 @proof
@@ -165,6 +168,33 @@ def workflows(session: nox.Session) -> None:
     """A project's weekly update, and its commit hook, with real Git, Copier, uv and pre-commit."""
     tests = ("tests/test_rendered_workflows.py", "--numprocesses=2", "--dist=loadscope")
     run(session, "pytest", *tests, *session.posargs)
+
+
+@proof
+def update(session: nox.Session) -> None:
+    """From every release to this: nothing of an owner's is lost; another answer is a fresh render. `-- all` tries all pairs."""
+    run(session, "pytest", "tests/test_update_cli.py", "--numprocesses=2")
+    run_module(session, "updates", *session.posargs)
+
+
+@proof
+def release(session: nox.Session) -> None:
+    """Commit a release: nox -s release -- X.Y.Z."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    import releases
+
+    if len(session.posargs) != 1:
+        session.error("Say which: nox -s release -- X.Y.Z")
+    try:
+        releases.prepare(session.posargs[0], lambda: prove_release(session))
+    except releases.ReleaseError as refusal:
+        session.error(str(refusal))
+
+
+def prove_release(session: nox.Session) -> None:
+    """What a release must not break: the promises of earlier ones, and updates from each."""
+    run(session, "pytest", "tests/test_public.py", "tests/test_releases.py")
+    run_module(session, "updates")
 
 
 @proof

@@ -71,8 +71,8 @@ MUTANTS = {
     ),
     "an answer that is not recorded": (
         "template/{{ _copier_conf.answers_file }}.jinja",
-        "_copier_answers |",
-        "_copier_answers | combine({'auth': 'none'}) |",
+        "combine(_copier_answers, {",
+        "combine(_copier_answers, {'auth': 'none', ",
         "not recorded",
     ),
 }

@@ -1,4 +1,4 @@
-"""The starter: what its routes answer."""
+"""What the server of handlers.py answers. Yours, like the code it tests."""
 
 import json
 import logging

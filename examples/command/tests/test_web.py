@@ -1,11 +1,11 @@
-"""The command: it starts, listens where it is told to, and speaks HTTP."""
+"""The server, whatever it is: it starts, listens where it is told to, and speaks HTTP."""
 
 from collections.abc import Iterator
 from http.client import HTTPConnection
 
 import pytest
 
-from myapi import command
+from myapi.command import command
 from myapi.process import Process
 
 STARTUP_SECONDS = 60
@@ -13,18 +13,13 @@ STARTUP_SECONDS = 60
 
 @pytest.fixture(scope="module")
 def connection(port: int) -> Iterator[HTTPConnection]:
-    process = Process(command.command("127.0.0.1", port), "127.0.0.1", port)
+    process = Process(command("127.0.0.1", port), "127.0.0.1", port)
     try:
         process.wait_until_ready(STARTUP_SECONDS)
         yield HTTPConnection("127.0.0.1", port, timeout=10)
         process.check()  # it stays in the foreground
     finally:
         process.stop()
-
-
-def test_host_and_port_are_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "COMMAND", ["serve", "--on=$HOST:$PORT", "$PORTS", "$$ $1 {}"])
-    assert command.command("::1", 1234) == ["serve", "--on=::1:1234", "$PORTS", "$$ $1 {}"]
 
 
 def test_it_speaks_http(connection: HTTPConnection) -> None:

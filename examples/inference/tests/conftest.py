@@ -1,11 +1,62 @@
-"""A tiny model with random weights, made here: no hub, no download."""
+"""What all tests share: clients, a route to the model, and a tiny model with random weights, made here.
+
+Those of handlers.py, which are yours, need `client` and `make_client` and nothing else of it.
+"""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated
 
 import pytest
+from fastapi import APIRouter, Request
+from fastapi.testclient import TestClient
+from pydantic import BaseModel, Field
 
-from myapi import weights
+from myapi import handlers, weights
+from myapi.echo import EchoEngine
+from myapi.engine import Completion, Engine, Job
+from myapi.web import create_app
+
+MakeClient = Callable[[Engine], TestClient]
+
+
+@pytest.fixture
+def make_client(monkeypatch: pytest.MonkeyPatch) -> MakeClient:
+    """Make a client that may call the application, with this engine in it."""
+    return lambda engine: TestClient(create_app(engine))
+
+
+@pytest.fixture
+def client(make_client: MakeClient) -> TestClient:
+    return make_client(EchoEngine())
+
+
+router = APIRouter()
+
+
+# Only with a bound does pydantic see that a string holds half a character.
+NonEmpty = Annotated[str, Field(min_length=1)]
+
+
+class Ask(BaseModel):
+    prompt: NonEmpty
+    max_new_tokens: int = 1
+    temperature: float = Field(default=0, ge=0, le=2)
+    stop: tuple[NonEmpty, ...] = ()
+
+
+@router.post("/probe")
+async def ask(body: Ask, request: Request) -> Completion:
+    engine: Engine = request.app.state.engine
+    return await engine.generate(Job(**body.model_dump()))
+
+
+@pytest.fixture
+def probe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`POST /probe` in place of your routes, which may be any."""
+    monkeypatch.setattr(handlers, "router", router)
+
 
 TEXT = "The sea is wide and blue. Ships cross the sea in the night, and the wind is cold there."
 

@@ -1,5 +1,6 @@
 """The class that Modal runs, and the local server's stand-in for it, on a tiny random model."""
 
+import asyncio
 import socket
 import warnings
 from pathlib import Path
@@ -10,6 +11,7 @@ from fastapi.testclient import TestClient
 
 from myapi import local, modal_app, weights
 from myapi.echo import EchoEngine
+from myapi.engine import Job, PromptRefusedError
 
 
 def client_of(app: FastAPI) -> TestClient:
@@ -33,19 +35,20 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
 
 
-@pytest.mark.usefixtures("offline")
+@pytest.mark.usefixtures("offline", "probe")
 def test_the_class_serves_the_model(models_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODELS_DIR", str(models_dir))
-    client = client_of(started())
+    app = started()
+    client = client_of(app)
     assert client.get("/ready").json() == {"status": "ready"}
-    body = {"prompt": "The sea is", "max_new_tokens": 24, "temperature": 0}
-    first = client.post("/generate", json=body)
+    body = {"prompt": "The sea is", "max_new_tokens": 24}
+    first = client.post("/probe", json=body)
     assert first.status_code == 200
     assert first.json()["completion_tokens"] == 24
-    assert first.json() == client.post("/generate", json=body).json()
-    too_long = client.post("/generate", json={"prompt": "sea " * 300})
-    assert too_long.status_code == 422
-    assert "tokens" in too_long.json()["detail"]
+    assert first.json() == client.post("/probe", json=body).json()
+    too_long = Job(prompt="sea " * 300, max_new_tokens=1)
+    with pytest.raises(PromptRefusedError, match="tokens"):
+        asyncio.run(app.state.engine.generate(too_long))
 
 
 @pytest.mark.usefixtures("offline")
@@ -67,6 +70,7 @@ def test_the_local_server_takes_the_model_where_there_is_one(
     assert "echo" not in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("probe")
 def test_the_local_server_says_when_an_echo_answers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -74,8 +78,8 @@ def test_the_local_server_says_when_an_echo_answers(
     app = local.application()
     assert isinstance(app.state.engine, EchoEngine)
     assert "an echo answers" in capsys.readouterr().out
-    answer = client_of(app).post("/generate", json={"prompt": "a b", "max_new_tokens": 1})
-    assert answer.json()["generated"] == " a"
+    answer = client_of(app).post("/probe", json={"prompt": "a b"})
+    assert answer.json()["text"] == " a"
 
 
 def test_the_download_gets_the_pinned_model(

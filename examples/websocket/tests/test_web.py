@@ -33,6 +33,21 @@ PING, PONG = {"type": "ping"}, {"type": "pong"}
 MakeClient = Callable[..., TestClient]
 
 
+async def probe(message: Message, connection: Connection) -> Message:
+    return f"Text: {message}" if isinstance(message, str) else {"object": message}
+
+
+async def is_ready() -> bool:
+    return True
+
+
+@pytest.fixture(autouse=True)
+def stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Functions of these tests in place of yours, which may do anything."""
+    monkeypatch.setattr(handlers, "on_message", probe)
+    monkeypatch.setattr(handlers, "is_ready", is_ready)
+
+
 @pytest.fixture
 def make_client(monkeypatch: pytest.MonkeyPatch) -> MakeClient:
     """Make a client of an application with these settings."""
@@ -40,7 +55,18 @@ def make_client(monkeypatch: pytest.MonkeyPatch) -> MakeClient:
 
     def make(**settings: object) -> TestClient:
         # Whatever they are when deployed; and where no answer comes, a test fails and does not wait.
-        own = {"max_connections": 100, "idle_seconds": 3, "session_seconds": 5}
+        own = {
+            "log_level": "INFO",
+            "allowed_origins": "[]",
+            "max_connections": 100,
+            "session_seconds": 5,
+            "max_message_bytes": 65_536,
+            "messages_per_second": 20,
+            "message_burst": 40,
+            "ping_seconds": 30,
+            "idle_seconds": 3,
+            "send_seconds": 10,
+        }
         for name, value in {**own, **settings}.items():
             monkeypatch.setenv(name.upper(), str(value))
         return TestClient(modal_app.web.local(), headers=HEADERS)
@@ -83,14 +109,14 @@ def end_of(session: WebSocketTestSession) -> tuple[int, str]:
         return end.code, end.reason
 
 
-def test_text_and_json_are_echoed(client: TestClient) -> None:
+def test_text_and_json_come_to_the_handler(client: TestClient) -> None:
     with client.websocket_connect("/ws") as session:
         for text in ("hello", "", "héllo 👋", "[1]", "12", "null", " hello {"):
             session.send_text(text)
-            assert session.receive_text() == f"Echo: {text}"
+            assert session.receive_text() == f"Text: {text}"
         for message in ({}, {"a": ["ö", 1.5, None]}, {"type": "ping", "id": 1}):
             session.send_json(message)
-            assert session.receive_json() == {"type": "echo", "message": message}
+            assert session.receive_json() == {"object": message}
 
 
 @pytest.mark.parametrize(
@@ -103,7 +129,7 @@ def test_bad_json_is_answered_and_the_socket_stays_open(client: TestClient, text
         assert error["type"] == "error"
         assert "Not a JSON object" in error["detail"]
         session.send_text("still there?")
-        assert session.receive_text() == "Echo: still there?"
+        assert session.receive_text() == "Text: still there?"
 
 
 def test_a_handler_may_send_more_than_the_answer(
@@ -127,7 +153,7 @@ def test_a_ping_is_answered_and_a_pong_is_not(client: TestClient) -> None:
         assert session.receive_json() == PONG
         session.send_json(PONG)
         session.send_text("next")
-        assert session.receive_text() == "Echo: next"
+        assert session.receive_text() == "Text: next"
 
 
 def test_who_stays_silent_is_pinged_and_then_closed(make_client: MakeClient) -> None:
@@ -144,7 +170,7 @@ def test_who_answers_pings_stays(make_client: MakeClient) -> None:
             assert session.receive_json() == PING
             session.send_json(PONG)
         session.send_text("here")
-        assert session.receive_text() == "Echo: here"
+        assert session.receive_text() == "Text: here"
 
 
 def test_a_session_ends(make_client: MakeClient) -> None:
@@ -159,7 +185,7 @@ def test_a_large_message_ends_the_socket(make_client: MakeClient) -> None:
     client = make_client(max_message_bytes=10)
     with client.websocket_connect("/ws") as session:
         session.send_text("é" * 5)
-        assert session.receive_text() == "Echo: ééééé"
+        assert session.receive_text() == "Text: ééééé"
         session.send_text("é" * 5 + "e")  # counted in bytes
         assert end_of(session) == (1009, "larger than 10 bytes")
 
@@ -185,7 +211,7 @@ def test_the_allowance_grows_with_time(make_client: MakeClient) -> None:
     with client.websocket_connect("/ws") as session:
         for _ in range(3):
             session.send_text("hello")
-            assert session.receive_text() == "Echo: hello"
+            assert session.receive_text() == "Text: hello"
             time.sleep(0.03)
 
 
@@ -283,7 +309,7 @@ def test_it_bears_with_what_modal_does(client: TestClient) -> None:
     hello = {"type": "websocket.receive", "text": "hello", "bytes": None}
     # A disconnect names no code.
     opened, answer = call(client, connected, hello, left)
-    assert (opened["type"], answer["text"]) == ("websocket.accept", "Echo: hello")
+    assert (opened["type"], answer["text"]) == ("websocket.accept", "Text: hello")
     # A client that left before a container was up never connects.
     assert call(client, left) == []
     # A refusal in words is an extension of ASGI.
@@ -309,7 +335,7 @@ def test_many_clients_at_once_each_get_their_own_answers_in_order(client: TestCl
 
     with served() as (url, _):
         heard = asyncio.run(talk_all(url))
-    assert heard == [[f"Echo: {name} {number}" for number in range(30)] for name in range(40)]
+    assert heard == [[f"Text: {name} {number}" for number in range(30)] for name in range(40)]
 
 
 def test_who_is_sent_much_holds_up_nobody(
@@ -348,12 +374,11 @@ def test_who_does_not_read_is_closed_and_holds_up_nobody(
 ) -> None:
     caplog.set_level(logging.INFO)
     make_client(send_seconds=0.2)
-    echo = handlers.on_message
 
-    async def flood(message: Message, connection: Connection) -> Message | None:
+    async def flood(message: Message, connection: Connection) -> Message:
         while message == "flood":
             await connection.send("x" * 1_000_000)
-        return await echo(message, connection)
+        return await probe(message, connection)
 
     def ends() -> list[tuple[int, str]]:
         return [(r.code, r.reason) for r in caplog.records if r.message == "socket"]
@@ -371,7 +396,7 @@ def test_who_does_not_read_is_closed_and_holds_up_nobody(
                 await slow.send("flood")
                 while not ends():
                     await quick.send("hello")
-                    assert await quick.recv() == "Echo: hello"
+                    assert await quick.recv() == "Text: hello"
                     await asyncio.sleep(0.06)
                 slow.transport.abort()
 

@@ -1,0 +1,102 @@
+"""Which answers change in a project that exists: each question alone, and each style to each other and back."""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import family
+
+# Another value for each question that is asked, valid wherever it is asked; tests/test_public.py holds it against copier.yml.
+OTHERS: dict[str, list[object]] = {
+    "project_name": ["Zoë's API (2)"],
+    "tune": [True],
+    "project_slug": ["another-app"],
+    "package_name": ["another"],
+    "description": ['Says "hi": C:\\new # 100 % of it'],
+    "user_name": ["Zoë Ng"],
+    "user_email": ["zoe@example.com"],
+    "auth": ["proxy", "bearer", "login", "none"],
+    "custom_domain": ["api.example.com"],
+    "gpu": ["H100:2, A100", "none"],
+    "model_id": ["owner/model"],
+    "model_revision": ["v2"],
+    "server_command": ["caddy run --port $PORT"],
+    "server_port": [9000],
+    "license": ["apache-2.0", "proprietary"],
+    "python_version": ["3.11"],
+    "ci": ["none"],
+    "min_containers": [1],
+    "buffer_containers": [2],
+    "max_containers": [20],
+    "scaledown_window": [120],
+    "max_inputs": [300],
+    "target_inputs": [7],
+    "timeout": [1000],
+    "startup_timeout": [500],
+    "cpu": [2.5],
+    "memory": [3000],
+    "region": ["eu, us-east"],
+    "memory_snapshot": [True, False],
+}
+ONLY_IN = {  # questions that not every kind is asked
+    "gpu": {"inference"},
+    "model_id": {"inference"},
+    "model_revision": {"inference"},
+    "server_command": {"command"},
+    "server_port": {"gradio", "streamlit", "command"},
+}
+
+
+@dataclass(frozen=True)
+class Switch:
+    """From a project of one kind, these answers are given to an update."""
+
+    kind: str
+    data: tuple[tuple[str, object], ...]
+
+    def __str__(self) -> str:
+        return f"{self.kind}, {' '.join(f'{name}={value}' for name, value in self.data)}"
+
+
+def kinds() -> dict[str, family.Answers]:
+    """The answers that lead to each kind of project, all others at their default."""
+    return {
+        family.kind(answers): {n: answers[n] for n in ("style", "server_app") if n in answers}
+        for answers in family.styles()
+    }
+
+
+def answers() -> Iterator[Switch]:
+    """Each question alone, in each kind that asks it."""
+    auths = {(family.kind(a), a["auth"]) for a in family.styles()}
+    for kind, given in kinds().items():
+        facts = family.known(given)["facts"]
+        for name, values in OTHERS.items():
+            for value in values:
+                if kind not in ONLY_IN.get(name, {kind}) or (
+                    name == "memory_snapshot" and not facts["snapshot"]
+                ):
+                    continue
+                if name != "auth" or (kind, value) in auths:
+                    yield Switch(kind, ((name, value),))
+
+
+def pairs() -> Iterator[Switch]:
+    """Each kind to each other; whoever tries one goes back as well."""
+    for kind in kinds():
+        for other, given in kinds().items():
+            if other != kind:
+                yield Switch(kind, tuple(given.items()))
+
+
+def sample(switches: list[Switch]) -> list[Switch]:
+    """A part that has all the data there is, each with one kind to start from; the kinds take turns."""
+    by_data: dict[tuple[tuple[str, object], ...], dict[str, Switch]] = {}
+    for switch in switches:
+        by_data.setdefault(switch.data, {})[switch.kind] = switch
+    order = deque(kinds())
+    chosen = []
+    for options in by_data.values():
+        chosen.append(next(options[kind] for kind in order if kind in options))
+        order.rotate(-1)
+    return chosen
