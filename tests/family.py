@@ -23,6 +23,7 @@ def settings() -> Mapping[str, Any]:
     return {name: value for name, value in _copier_yml().items() if name.startswith("_")}
 
 
+@functools.cache
 def questions() -> Mapping[str, Mapping[str, Any]]:
     """The questions of copier.yml in their order, computed ones included."""
     return {name: value for name, value in _copier_yml().items() if not name.startswith("_")}

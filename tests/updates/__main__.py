@@ -30,6 +30,9 @@ def main() -> None:
         "extent", nargs="?", choices=["all"], help="every answer and pair of styles"
     )
     everything = parser.parse_args().extent == "all"
+    if Path("/dev/shm").is_dir():  # noqa: S108
+        # An update writes and removes thousands of files; what Copier makes lands in memory too.
+        os.environ["TMPDIR"] = tempfile.tempdir = "/dev/shm"  # noqa: S108
     with tempfile.TemporaryDirectory(prefix="updates") as folder:
         os.environ.update(family.isolate(Path(folder, "home")))
         past = history.build(Path(folder, "modal-endpoints"))

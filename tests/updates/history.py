@@ -1,5 +1,6 @@
 """The template's past and future as a repository to update from: its releases, the working tree, and a release after that."""
 
+import dataclasses
 import re
 import shutil
 import subprocess
@@ -26,13 +27,8 @@ class History:
         return str(self.folder)
 
 
-def build(folder: Path, change: Callable[[Path], None] | None = None) -> History:
-    """Make the repository.
-
-    Args:
-        folder: where; it is made.
-        change: breaks the working tree's export, for a mutant.
-    """
+def build(folder: Path) -> History:
+    """Make the repository."""
     folder.mkdir(parents=True)
     git(folder, "init", "--quiet")
     past = releases.released()
@@ -50,14 +46,23 @@ def build(folder: Path, change: Callable[[Path], None] | None = None) -> History
     clear(folder)
     family.export(folder)
     shutil.rmtree(folder / "tests")
-    if change:
-        change(folder)
     major, minor, _ = releases.ordered(max(past, key=releases.ordered, default="0.0.0"))
     today, tomorrow = f"v{major}.{minor + 1}.0", f"v{major}.{minor + 2}.0"
     tag(folder, today)
     touch(folder)
     tag(folder, tomorrow)
     return History(folder, tuple(f"v{version}" for version in past), today, tomorrow)
+
+
+def break_(history: History, folder: Path, change: Callable[[Path], None]) -> History:
+    """A copy in which the working tree, and what comes after it, is changed; its past is the same."""
+    shutil.copytree(history.folder, folder)
+    git(folder, "checkout", "--quiet", "--detach", history.today)
+    change(folder)
+    tag(folder, history.today)
+    touch(folder)
+    tag(folder, history.tomorrow)
+    return dataclasses.replace(history, folder=folder)
 
 
 def clear(folder: Path) -> None:
@@ -69,7 +74,7 @@ def clear(folder: Path) -> None:
 def tag(folder: Path, name: str) -> None:
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--allow-empty", "--message", name)
-    git(folder, "tag", name)
+    git(folder, "tag", "--force", name)
 
 
 def touch(folder: Path) -> None:

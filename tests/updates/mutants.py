@@ -20,7 +20,10 @@ SETTINGS = "_subdirectory: template\n"
 
 @dataclass(frozen=True)
 class Mutant:
-    """A change of the template, the check that must see it, and the words that its failure must hold."""
+    """A change of the template, the check that must see it, and the words that its failure must hold.
+
+    Without a text, the file itself gets another name.
+    """
 
     file: str
     text: str
@@ -45,6 +48,12 @@ def from_the_last(past: History, folder: Path) -> int:
 
 def another_region(past: History, folder: Path) -> int:
     return checks.check_answer(past, folder, Switch("api", (("region", "eu"),)))
+
+
+def new_route_from_the_last(past: History, folder: Path) -> int:
+    return checks.check_edits(
+        past, folder, past.released[-1], past.today, "api", [edits.add_a_route], with_suite=False
+    )
 
 
 MUTANTS: dict[str, Mutant] = {
@@ -96,10 +105,10 @@ MUTANTS: dict[str, Mutant] = {
     "nobody says to lock again": Mutant(
         MESSAGE, "uv sync", "uv", partial(to_tomorrow, chosen=[edits.change_a_default]), ""
     ),
-    "a render depends on the operation": Mutant(
+    "a render depends on how it is asked for": Mutant(
         README,
         "## Update it",
-        "## Update it ({{ _copier_operation }})",
+        "## Update it {{ _copier_conf.data | length }}",
         another_region,
         "README.md",
     ),
@@ -133,6 +142,13 @@ MUTANTS: dict[str, Mutant] = {
     "a question has no default": Mutant(
         QUESTIONS, "  default: mit\n", "", another_region, '"license" is required'
     ),
+    "a file moves": Mutant(
+        "template/{{ api }}/src/{{ package_name }}/handlers.py",
+        "",
+        "",
+        new_route_from_the_last,
+        "src/myapi/handlers.py is gone, with what the owner wrote there",
+    ),
     "a task wants trust": Mutant(
         QUESTIONS,
         SETTINGS,
@@ -150,23 +166,20 @@ MUTANTS: dict[str, Mutant] = {
 }
 
 
-def a_file_moves(past: History, folder: Path) -> int:
-    return checks.check_edits(
-        past, folder, past.released[-1], past.today, "api", [edits.add_a_route], with_suite=False
-    )
-
-
-def check_mutant(_past: History, _folder: Path, name: str) -> int:
+def check_mutant(past: History, _folder: Path, name: str) -> int:
     mutant = MUTANTS[name]
 
     def change(template: Path) -> None:
         file = template / mutant.file
+        if not mutant.text:
+            file.rename(file.with_name("routes.py"))
+            return
         content = file.read_text()
         assert mutant.text in content, f"the mutant {name!r} does not change {mutant.file}"
         file.write_text(content.replace(mutant.text, mutant.instead))
 
     with tempfile.TemporaryDirectory(prefix="updates") as folder:
-        broken = history.build(Path(folder, "modal-endpoints"), change)
+        broken = history.break_(past, Path(folder, "modal-endpoints"), change)
         try:
             mutant.check(broken, Path(folder))
         except Exception as failure:  # noqa: BLE001

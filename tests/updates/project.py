@@ -1,7 +1,9 @@
 """A project between two releases: rendered, edited by its owner, updated, and held against what must come out."""
 
 import contextlib
+import functools
 import io
+import json
 import os
 import re
 import subprocess
@@ -89,23 +91,24 @@ def made(history: History, ref: str, answers: family.Answers) -> Iterator[Projec
     """A project of a release, committed; it goes at the end."""
     with tempfile.TemporaryDirectory(prefix="updates") as folder:
         project = Project(Path(folder, family.NAME), history)
-        fresh(history, ref, answers, project.folder)
+        for name, content in rendered(history, ref, answers).items():
+            (project.folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (project.folder / name).write_bytes(content)
         git(project.folder, "init", "--quiet")
-        project.commit("Rendered")
-        yield project
-
-
-def fresh(history: History, ref: str, answers: family.Answers, folder: Path) -> Path:
-    copier.run_copy(
-        history.url, folder, data=answers, vcs_ref=ref, defaults=True, overwrite=True, quiet=True
-    )
-    return folder
+        yield project.commit("Rendered")
 
 
 def rendered(history: History, ref: str, answers: family.Answers) -> Files:
     """What a fresh render of a release holds."""
+    return _rendered(history, ref, json.dumps(answers))
+
+
+@functools.lru_cache(64)
+def _rendered(history: History, ref: str, answers: str) -> Files:
     with tempfile.TemporaryDirectory(prefix="updates") as folder:
-        project = fresh(history, ref, answers, Path(folder, family.NAME))
+        project = Path(folder, family.NAME)
+        data = json.loads(answers)
+        copier.run_copy(history.url, project, data=data, vcs_ref=ref, defaults=True, quiet=True)
         return {
             path.relative_to(project).as_posix(): path.read_bytes()
             for path in project.rglob("*")

@@ -1,5 +1,6 @@
 """Which answers change in a project that exists: each question alone, and each style to each other and back."""
 
+import functools
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ OTHERS: dict[str, list[object]] = {
     "max_containers": [20],
     "scaledown_window": [120],
     "max_inputs": [300],
-    "target_inputs": [7],
+    "target_inputs": [3],
     "timeout": [1000],
     "startup_timeout": [500],
     "cpu": [2.5],
@@ -58,6 +59,7 @@ class Switch:
         return f"{self.kind}, {' '.join(f'{name}={value}' for name, value in self.data)}"
 
 
+@functools.cache
 def kinds() -> dict[str, family.Answers]:
     """The answers that lead to each kind of project, all others at their default."""
     return {

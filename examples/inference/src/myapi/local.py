@@ -23,10 +23,7 @@ def application() -> FastAPI:
     with warnings.catch_warnings():
         # The Volume is not mounted here: the weights lie in a directory.
         warnings.filterwarnings("ignore", category=UserWarning, message=".*[Vv]olume")
-        try:
-            app: FastAPI = Inference().web.local()
-        except KeyboardInterrupt:  # loading takes its time, and nothing serves yet
-            raise SystemExit(130) from None
+        app: FastAPI = Inference().web.local()
     return app
 
 
