@@ -42,7 +42,7 @@ urlpatterns = [
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch) -> httpx2.Client:
     monkeypatch.setenv("DJANGO_SECRET_KEY", "test-" + "0123456789" * 5)
-    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "myapi.settings")
+    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", f"{handlers.__package__}.settings")
     monkeypatch.setattr(settings, "ROOT_URLCONF", __name__)
     monkeypatch.setattr(settings, "DATA_UPLOAD_MAX_MEMORY_SIZE", MAX_BYTES)
     monkeypatch.setattr(handlers, "is_ready", lambda: True)

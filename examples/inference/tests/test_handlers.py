@@ -8,7 +8,12 @@ import pytest
 from fastapi.testclient import TestClient
 
 from myapi.echo import EchoEngine
-from myapi.engine import Completion, Engine, Job, PromptRefusedError
+from myapi.engine import (
+    Completion,
+    Engine,
+    Job,
+    PromptRefusedError,
+)
 from myapi.logs import JsonFormatter
 from myapi.settings import Settings
 
