@@ -96,6 +96,7 @@ def test_each_answer_and_log_line_has_the_request_id(
     headers = {"X-Request-ID": "abc-123"}
     answer = client.post("/probe", json={"prompt": "my secret"}, headers=headers)
     assert answer.headers["X-Request-ID"] == "abc-123"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
     lines = [json.loads(line) for line in caplog.text.splitlines()]
     line = next(line for line in lines if line["message"] == "request")
     assert line["request_id"] == "abc-123"

@@ -1,4 +1,4 @@
-"""Request id, access log, and JSON for what FastAPI answers in plain text: one ASGI wrapper."""
+"""Request id, access log, a header for browsers, and JSON for what FastAPI answers in plain text: one ASGI wrapper."""
 
 import logging
 import re
@@ -10,6 +10,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import logs
 
+# A browser takes an answer for what it says it is: https://fetch.spec.whatwg.org/#x-content-type-options-header
+NO_SNIFFING = (b"x-content-type-options", b"nosniff")
 SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 log = logging.getLogger(__name__)
 
@@ -36,7 +38,8 @@ class RequestContext:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", []), (b"x-request-id", request_id)]
+                own = [NO_SNIFFING, (b"x-request-id", request_id)]
+                message["headers"] = [*message.get("headers", []), *own]
             await send(message)
 
         try:

@@ -1,4 +1,4 @@
-"""Request ids, access log, JSON for unforeseen errors, a limit for bodies: two WSGI wrappers."""
+"""Request ids, access log, a header for browsers, JSON for unforeseen errors, a limit for bodies: two WSGI wrappers."""
 
 import io
 import json
@@ -12,6 +12,8 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from . import logs
 
+# A browser takes an answer for what it says it is: https://fetch.spec.whatwg.org/#x-content-type-options-header
+NO_SNIFFING = ("X-Content-Type-Options", "nosniff")
 SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 SANE_LENGTH = re.compile(r"[0-9]{1,18}")
 log = logging.getLogger(__name__)
@@ -39,7 +41,10 @@ class RequestContext:
         ) -> Callable[[bytes], object]:
             nonlocal status
             status = int(line[:3])
-            return start_response(line, [*headers, ("X-Request-ID", request_id)], *exc_info)
+            own = [("X-Request-ID", request_id)]
+            if NO_SNIFFING not in headers:  # Django has it already
+                own.append(NO_SNIFFING)
+            return start_response(line, [*headers, *own], *exc_info)
 
         try:
             body = self.app(environ, start_with_id)

@@ -35,7 +35,6 @@ def create_app() -> FastAPI:
         "Cache-Control": "no-cache",
         "Content-Security-Policy": policy(page),
         "Referrer-Policy": "no-referrer",
-        "X-Content-Type-Options": "nosniff",
     }
 
     def admit(connection: HTTPConnection) -> None:
