@@ -1,9 +1,12 @@
 """Serve here what Modal serves there: `uv run myapi`. Needs no account and no network."""
 
 import argparse
+import contextlib
+import json
 import signal
 import socket
 import sys
+from typing import Any
 
 import uvicorn
 
@@ -17,7 +20,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog=NAME, description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("action", nargs="?", choices=["openapi"], help="print the OpenAPI document")
     options = parser.parse_args()
+    if options.action == "openapi":
+        with contextlib.redirect_stdout(sys.stderr):  # the document stands alone
+            document = load().openapi()
+        print(json.dumps(document, indent=2, ensure_ascii=False))
+        return
     # Ctrl-C ends it like SIGTERM, without a traceback: uvicorn finishes what it has begun first.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     serve(listen(options.host, options.port))
@@ -25,8 +34,7 @@ def main() -> None:
 
 def serve(listener: socket.socket) -> None:
     url = "http://{}:{}".format(*listener.getsockname()[:2])
-
-    app = web.local()
+    app = load()
     print(f"{NAME}: a FastAPI application at {url}, documented at {url}/docs")
     print("try it:", EXAMPLE.replace("$URL", url), flush=True)
 
@@ -34,6 +42,11 @@ def serve(listener: socket.socket) -> None:
         app, log_config=None, log_level="warning", access_log=False, timeout_graceful_shutdown=5
     )
     uvicorn.Server(config).run(sockets=[listener])
+
+
+def load() -> Any:
+    """The application that Modal runs."""
+    return web.local()
 
 
 def listen(host: str, port: int) -> socket.socket:

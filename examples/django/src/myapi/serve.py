@@ -6,6 +6,7 @@ import secrets
 import signal
 import socket
 import sys
+from typing import Any
 
 import uvicorn
 from a2wsgi import WSGIMiddleware
@@ -28,11 +29,7 @@ def main() -> None:
 
 def serve(listener: socket.socket) -> None:
     url = "http://{}:{}".format(*listener.getsockname()[:2])
-
-    # On Modal a missing secret stops the start. Here it is made up, for this run only.
-    os.environ.setdefault("DJANGO_SECRET_KEY", secrets.token_urlsafe(50))
-
-    app = WSGIMiddleware(web.local())
+    app = load()
     print(f"{NAME}: a Django application at {url}")
     print("try it:", EXAMPLE.replace("$URL", url), flush=True)
 
@@ -40,6 +37,13 @@ def serve(listener: socket.socket) -> None:
         app, log_config=None, log_level="warning", access_log=False, timeout_graceful_shutdown=5
     )
     uvicorn.Server(config).run(sockets=[listener])
+
+
+def load() -> Any:
+    """The application that Modal runs."""
+    # There a missing secret stops the start. Here it is made up, for this run only.
+    os.environ.setdefault("DJANGO_SECRET_KEY", secrets.token_urlsafe(50))
+    return WSGIMiddleware(web.local())
 
 
 def listen(host: str, port: int) -> socket.socket:

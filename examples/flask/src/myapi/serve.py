@@ -4,6 +4,7 @@ import argparse
 import signal
 import socket
 import sys
+from typing import Any
 
 import uvicorn
 from a2wsgi import WSGIMiddleware
@@ -26,8 +27,7 @@ def main() -> None:
 
 def serve(listener: socket.socket) -> None:
     url = "http://{}:{}".format(*listener.getsockname()[:2])
-
-    app = WSGIMiddleware(web.local())
+    app = load()
     print(f"{NAME}: a Flask application at {url}")
     print("try it:", EXAMPLE.replace("$URL", url), flush=True)
 
@@ -35,6 +35,11 @@ def serve(listener: socket.socket) -> None:
         app, log_config=None, log_level="warning", access_log=False, timeout_graceful_shutdown=5
     )
     uvicorn.Server(config).run(sockets=[listener])
+
+
+def load() -> Any:
+    """The application that Modal runs."""
+    return WSGIMiddleware(web.local())
 
 
 def listen(host: str, port: int) -> socket.socket:

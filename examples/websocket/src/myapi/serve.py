@@ -7,6 +7,7 @@ import secrets
 import signal
 import socket
 import sys
+from typing import Any
 
 import uvicorn
 
@@ -28,11 +29,7 @@ def main() -> None:
 
 def serve(listener: socket.socket) -> None:
     url = "http://{}:{}".format(*listener.getsockname()[:2])
-
-    # On Modal a missing secret stops the start. Here it is made up, for this run only.
-    os.environ.setdefault("API_TOKENS", "local:" + secrets.token_urlsafe(32))
-
-    app = web.local()
+    app = load()
     print(f"{NAME}: a WebSocket server at {url}")
     token = os.environ["API_TOKENS"].split(",")[0].partition(":")[2]
     print("try it:", EXAMPLE.replace("$URL", url).replace("$TOKEN", token), flush=True)
@@ -43,6 +40,13 @@ def serve(listener: socket.socket) -> None:
         app, log_config=None, log_level="warning", access_log=False, timeout_graceful_shutdown=5
     )
     uvicorn.Server(config).run(sockets=[listener])
+
+
+def load() -> Any:
+    """The application that Modal runs."""
+    # There a missing secret stops the start. Here it is made up, for this run only.
+    os.environ.setdefault("API_TOKENS", "local:" + secrets.token_urlsafe(32))
+    return web.local()
 
 
 def listen(host: str, port: int) -> socket.socket:
