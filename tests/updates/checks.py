@@ -80,7 +80,7 @@ def check_edits(
         assert set(git(project.folder, *LISTS_CONFLICTS.split()[1:]).splitlines()) == conflicts
         check_answers(project, answers)
         if with_suite:
-            choose_mine(project, conflicts)
+            resolve(project, kind, conflicts)
             run_suite(project)
         return len(files)
 
@@ -98,7 +98,8 @@ def check_kept(base: Files, mine: Files, files: Files) -> None:
     assert not back, f"deleted by the owner, and back again: {back}"
 
 
-def choose_mine(project: Project, conflicts: set[str]) -> None:
+def resolve(project: Project, kind: str, conflicts: set[str]) -> None:
+    """As an owner who renamed a function does: keeps the own lines, and gives it its new name where new lines call it."""
     for name in conflicts:
         file = project.folder / name
         file.write_text(
@@ -108,6 +109,7 @@ def choose_mine(project: Project, conflicts: set[str]) -> None:
                 file.read_text(),
             )
         )
+    edits.rename_a_function(project, kind)
 
 
 def check_answers(project: Project, before: family.Answers) -> None:

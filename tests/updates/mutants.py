@@ -159,7 +159,7 @@ MUTANTS: dict[str, Mutant] = {
     "a migration wants trust": Mutant(
         QUESTIONS,
         SETTINGS,
-        SETTINGS + "_migrations: [{version: v1.0.1, command: touch moved}]\n",
+        SETTINGS + "_migrations: [touch moved]\n",
         from_the_last,
         "potentially unsafe feature: migrations",
     ),
