@@ -4,6 +4,7 @@ import functools
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -194,6 +195,12 @@ def remember_compiled() -> None:
         return compile_once(first[0], *arguments, **options)
 
     jinja2.Environment.compile = compile_  # type: ignore[assignment, method-assign]
+
+
+def use_memory() -> None:
+    """Let temporary files lie in memory, Copier's too, for thousands that come and go."""
+    if Path("/dev/shm").is_dir():  # noqa: S108
+        os.environ["TMPDIR"] = tempfile.tempdir = "/dev/shm"  # noqa: S108
 
 
 def isolate(folder: Path) -> dict[str, str]:

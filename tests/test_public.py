@@ -16,7 +16,7 @@ import family
 import releases
 from updates import switches
 
-LEAST_RELEASES = 1
+LEAST_RELEASES = 3
 STARTERS = {"handlers.py", "settings.py", "test_handlers.py"}
 # Starter code that was released, then changed all the same: its path, the SHA-256 of what it is now, and why.
 CHANGED_STARTERS: Mapping[str, tuple[str, str]] = {}
