@@ -166,7 +166,7 @@ def hooks(session: nox.Session) -> None:
 @proof
 def workflows(session: nox.Session) -> None:
     """A project's weekly update, and its commit hook, with real Git, Copier, uv and pre-commit."""
-    tests = ("tests/test_rendered_workflows.py", "--numprocesses=2", "--dist=loadscope")
+    tests = ("tests/test_rendered_workflows.py", "--numprocesses=2", "--dist=worksteal")
     run(session, "pytest", *tests, *session.posargs)
 
 

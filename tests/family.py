@@ -185,8 +185,9 @@ def remember_compiled() -> None:
     """Let every Jinja environment of this process share what was compiled, for a run of many renders.
 
     Copier makes an environment for each copy and compiles the whole of copier.yml, each path part and each file
-    again: two thirds of the time, for the same code objects each time.
+    again: two thirds of the time, for the same code objects each time. And it reads copier.yml with YAML's slow loader.
     """
+    yaml.SafeLoader = yaml.CSafeLoader  # type: ignore[assignment, misc]
     compile_once = functools.cache(jinja2.Environment.compile)
     first: list[jinja2.Environment] = []
 
