@@ -103,7 +103,9 @@ def compare(
 
 
 def _hash(tree: Tree) -> str:
-    return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()
+    # The answers file says where the template lay, which is another folder for each process.
+    told = {path: digest for path, digest in tree.items() if path != ".copier-answers.yml"}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def distinct(trees: list[Tree], prefix: str = "", suffix: str = "") -> list[Tree]:
