@@ -1,20 +1,17 @@
-"""Every combination of answers: rendered, parsed, linted, formatted, imported.
+"""Every combination of answers: rendered twice, parsed, linted, formatted, imported.
 
     python tests/matrix.py [--sample]
 
-What costs time is done once for each distinct file, source tree or package, known by its hash. Each style and auth is
-rendered twice, and every combination is held against what the last process that rendered it from this template got.
+What costs time is done once for each distinct file, source tree or package, known by its hash.
 """
 
 import argparse
 import hashlib
-import importlib.metadata
-import json
 import multiprocessing
 import os
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
@@ -25,9 +22,6 @@ import family
 # Fewer would mean that choices were lost on the way, not that the family shrank.
 LEAST_COMBINATIONS = 1_000
 LEAST_PACKAGES = 100
-
-# What came out of each combination, for the next process.
-RECORD = family.ROOT / ".nox" / "rendered.json"
 
 Tree = Mapping[str, str]  # path in the project -> SHA-256 of the file
 
@@ -58,54 +52,19 @@ class Store:
         return (self.folder / digest).read_bytes()
 
 
-def render(task: tuple[Path, Path, family.Answers, int]) -> Tree:
-    """Render one combination so many times, always to the same files, and return them."""
-    template, store, answers, times = task
+def render(task: tuple[Path, Path, family.Answers]) -> Tree:
+    """Render one combination twice and return its files; the two must be the same."""
+    template, store, answers = task
     trees = []
-    for _ in range(times):
+    for _ in range(2):
         with tempfile.TemporaryDirectory() as folder:
             project = family.render(template, Path(folder), answers)
             recorded = yaml.safe_load((project / ".copier-answers.yml").read_text())
             wrong = {name for name, value in answers.items() if recorded.get(name) != value}
             assert not wrong, f"answers that are not recorded: {wrong}"
             trees.append(Store(store).take(project))
-    assert all(tree == trees[0] for tree in trees), "the same answers gave different bytes"
+    assert trees[0] == trees[1], "the same answers gave different bytes"
     return trees[0]
-
-
-def compare(
-    template: Path, rendered: Iterable[tuple[family.Answers, Tree]], record: Path = RECORD
-) -> int:
-    """Hold what was rendered against the record of the last process that did, and add it.
-
-    Args:
-        template: what it was rendered from; a record of another one, or of another Copier, says nothing.
-        rendered: answers, and what came out.
-        record: a JSON file, or none yet.
-
-    Returns:
-        How many combinations the record had.
-
-    Raises:
-        AssertionError: when the same answers gave different bytes.
-    """
-    source = hashlib.sha256(importlib.metadata.version("copier").encode())
-    for path in sorted(path for path in template.rglob("*") if path.is_file()):
-        source.update(str(path.relative_to(template)).encode() + b"\0" + path.read_bytes() + b"\0")
-    known = json.loads(record.read_text()) if record.exists() else {}
-    before = known["trees"] if known.get("source") == source.hexdigest() else {}
-    trees = {json.dumps(answers): _hash(tree) for answers, tree in rendered}
-    other = {answers for answers, tree in trees.items() if before.get(answers, tree) != tree}
-    assert not other, f"the same answers gave different bytes in another process: {sorted(other)}"
-    record.parent.mkdir(exist_ok=True)
-    record.write_text(json.dumps({"source": source.hexdigest(), "trees": before | trees}))
-    return len(trees.keys() & before.keys())
-
-
-def _hash(tree: Tree) -> str:
-    # The answers file says where the template lay, which is another folder for each process.
-    told = {path: digest for path, digest in tree.items() if path != ".copier-answers.yml"}
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def distinct(trees: list[Tree], prefix: str = "", suffix: str = "") -> list[Tree]:
@@ -133,20 +92,13 @@ def main() -> None:
         store = Store(Path(folder, "store"))
         store.folder.mkdir()
         started = time.monotonic()
-        twice = family.styles()
-        tasks = [
-            (template, store.folder, answers, 2 if answers in twice else 1)
-            for answers in combinations
-        ]
+        tasks = [(template, store.folder, answers) for answers in combinations]
         with multiprocessing.Pool(initializer=family.remember_compiled) as pool:
             trees = []
             for tree in pool.imap(render, tasks, chunksize=4):
                 trees.append(tree)
                 if len(trees) % 100 == 0:
                     print(f"  {len(trees)} rendered", flush=True)
-
-        count = compare(template, zip(combinations, trees, strict=True))
-        print(f"{len(twice)} rendered twice, {count} as in another process", flush=True)
 
         files = {(path, digest) for tree in trees for path, digest in tree.items()}
         for path, digest in sorted(files):

@@ -83,7 +83,7 @@ def proof(template: Path, folder: Path) -> None:
     answers = next(a for a in family.combinations() if (a["style"], a["auth"]) == ("api", "bearer"))
     store = matrix.Store(folder / "store")
     store.folder.mkdir(parents=True)
-    tree = matrix.render((template, store.folder, answers, 2))
+    tree = matrix.render((template, store.folder, answers))
     for path, digest in tree.items():
         checks.check_file(path, store.read(digest))
     project = store.put(tree, folder / "project")
@@ -113,16 +113,6 @@ def test_each_mutant_is_caught(template: Path, tmp_path: Path, name: str) -> Non
     (mutant / file).write_bytes(content.replace(text, instead).encode())
     with pytest.raises(Exception, match=re.compile(message)):
         proof(mutant, tmp_path)
-
-
-def test_what_another_process_rendered_otherwise_is_caught(template: Path, tmp_path: Path) -> None:
-    answers, record = next(family.combinations()), tmp_path / "record.json"
-    assert matrix.compare(template, [(answers, {"a": "1", "b": "2"})], record) == 0
-    assert matrix.compare(template, [(answers, {"b": "2", "a": "1"})], record) == 1
-    with pytest.raises(AssertionError, match="in another process"):
-        matrix.compare(template, [(answers, {"a": "1", "b": "3"})], record)
-    (tmp_path / "template").mkdir()
-    assert matrix.compare(tmp_path / "template", [(answers, {"a": "2"})], record) == 0
 
 
 BROKEN_FILES: dict[str, Callable[[], None]] = {

@@ -84,7 +84,6 @@ def rehearse_all(
         stage, template, folder / "combinations", lambda answers: chooses(words, answers)
     )
     rows.append(Row("combinations deployed", result.combinations, 0, lap(started)))
-    rows.append(Row("  the same in another process", result.compared, 0, result.render_seconds))
     rows.append(Row("  distinct deployments", result.deployments, 0, result.deploy_seconds))
     rows.append(Row("  promises kept", result.promises, 0, result.check_seconds))
 

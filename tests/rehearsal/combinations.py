@@ -106,7 +106,6 @@ class Result:
     tuned: int  # projects beside it
     deployments: int
     locks: int
-    compared: int  # rendered before, by another process, and the same
     render_seconds: float
     lock_seconds: float
     promises: int = 0
@@ -149,22 +148,18 @@ def deploy_all(
     started = time.monotonic()
     store = matrix.Store(folder / "store")
     store.folder.mkdir(parents=True)
-    rendered = _render_all(template, store, [*combinations, *beside])
-    compared = matrix.compare(template, rendered)
-    groups = _group(store, rendered)
+    groups = _group(store, _render_all(template, store, [*combinations, *beside]))
     if combinations == every:
         assert len(groups) - len(beside) >= matrix.LEAST_PACKAGES, "too few distinct packages"
-    render_seconds = time.monotonic() - started
-    started = time.monotonic()
+    rendered = time.monotonic()
     locks = _lock({group.resolved: group.tree for group in groups}, store, folder / "locks")
     result = Result(
         combinations=len(combinations),
         tuned=len(beside),
         deployments=len(groups),
         locks=len(locks),
-        compared=compared,
-        render_seconds=render_seconds,
-        lock_seconds=time.monotonic() - started,
+        render_seconds=rendered - started,
+        lock_seconds=time.monotonic() - rendered,
     )
     for number, group in enumerate(groups, start=1):
         with tempfile.TemporaryDirectory(dir=folder) as project:

@@ -99,7 +99,7 @@ def check_kept(base: Files, mine: Files, files: Files) -> None:
 
 
 def resolve(project: Project, kind: str, conflicts: set[str]) -> None:
-    """As an owner who renamed a function does: keeps the own lines, and gives it its new name where new lines call it."""
+    """As an owner who renamed a function does where there are conflicts: keeps the own lines, and renames it in new ones too."""
     for name in conflicts:
         file = project.folder / name
         file.write_text(
@@ -109,7 +109,8 @@ def resolve(project: Project, kind: str, conflicts: set[str]) -> None:
                 file.read_text(),
             )
         )
-    edits.rename_a_function(project, kind)
+    if conflicts:
+        edits.rename_a_function(project, kind)
 
 
 def check_answers(project: Project, before: family.Answers) -> None:
