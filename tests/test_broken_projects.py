@@ -153,7 +153,8 @@ MUTANTS: dict[str, Mutant] = {
         API,
         SERVE,
         "    signal.signal(signal.SIGINT, signal.SIG_DFL)\n    serve(listen(options.host, options.port))\n",
-        "    try:\n        serve(listen(options.host, options.port))\n    except KeyboardInterrupt:\n        pass\n",
+        # It takes its time to end, so that what comes meanwhile surely finds it there.
+        "    import time\n\n    try:\n        serve(listen(options.host, options.port))\n    except KeyboardInterrupt:\n        time.sleep(2)\n",
         partial(projects.check_end, number=signal.SIGINT, times=100),
         "Traceback",
     ),
