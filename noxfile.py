@@ -203,6 +203,13 @@ def examples(session: nox.Session) -> None:
     run(session, "python", "tests/examples.py", *session.posargs)
 
 
+@nox.session(reuse_venv=True)
+def bench(session: nox.Session) -> None:
+    """The inference style beside other ways to serve the same model; `-- --quick` tries it, `-- --write` writes the tables."""
+    session.install("-r", "benchmarks/requirements.txt", "-c", "constraints.txt")
+    session.run("python", "-m", "benchmarks", *session.posargs)
+
+
 @proof
 def quick(session: nox.Session) -> None:
     """Under two minutes: lint, questions, and each style and auth once through the matrix."""
