@@ -19,7 +19,16 @@ from updates import switches
 LEAST_RELEASES = 3
 STARTERS = {"handlers.py", "settings.py", "test_handlers.py"}
 # Starter code that was released, then changed all the same: its path, the SHA-256 of what it is now, and why.
-CHANGED_STARTERS: Mapping[str, tuple[str, str]] = {}
+CHANGED_STARTERS: Mapping[str, tuple[str, str]] = {
+    "template/{{ inference }}/src/{{ package_name }}/handlers.py": (
+        "ff872e89958c1de372f8e7851fbe0f81f9252648a100a67602a5e2bb635defe3",
+        "1.3.0: streams, and takes a seed; the old one works as before",
+    ),
+    "template/{{ inference }}/tests/test_handlers.py": (
+        "8cf39138c6d55c489dfad641138eaaabb963509e5c48778f8f7754289afef0f7",
+        "1.3.0: the tests of that",
+    ),
+}
 
 
 @dataclass(frozen=True)

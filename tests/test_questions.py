@@ -96,6 +96,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"custom_domain": "API.example.com"}, "is not a domain of yours"),
     ({"custom_domain": "api.example.com:8000"}, "is not a domain of yours"),
     ({"custom_domain": "me--api.modal.run"}, "is not a domain of yours"),
+    (
+        {**INFERENCE, "gpu": "L40S, H100:2", "gpu_snapshot": True},
+        'A snapshot holds one GPU at most, and gpu is "L40S, H100:2"',
+    ),
     ({**INFERENCE, "gpu": "NOPE"}, '"NOPE" is not a GPU that Modal has: use none, or one or more'),
     ({**INFERENCE, "gpu": "H100:0"}, '"H100:0" is not a GPU'),
     ({**INFERENCE, "gpu": "H100:9"}, '"H100:9" is not a GPU'),

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -153,6 +154,25 @@ def at_once(url: str, kind: str, token: str) -> int:
     if failed := [answer for answer in answers if answer.status != 200]:
         raise DriveError(f"{len(failed)} of {AT_ONCE} at once failed: {failed[0]}")
     return AT_ONCE
+
+
+def streams(url: str, kind: str, token: str) -> int:
+    """What is generated comes as it is generated: the beginning is here before the end."""
+    if kind != "inference":
+        return 0
+    body = {"prompt": "The sea", "max_new_tokens": 150, "temperature": 0, "stream": True}
+    request = with_token(post("/generate", body), token)
+    connection = HTTPConnection(urlsplit(url).netloc, timeout=SECONDS)
+    with contextlib.closing(connection):
+        connection.request(request.method, request.path, request.body, dict(request.headers))
+        response = connection.getresponse()
+        first = response.read1()
+        rest = response.read()
+    if not first.startswith(b"event: text\n") or b"event: done\n" in first:
+        raise DriveError(f"a stream begins with {first[:200]!r}")
+    if b"event: done\n" not in rest or b"event: error\n" in rest:
+        raise DriveError(f"a stream ends with {rest[-200:]!r}")
+    return 1
 
 
 def held_open(url: str, kind: str, token: str, worker: Worker) -> int:

@@ -395,6 +395,12 @@ MUTANTS = [
         ],
     ),
     Mutant(
+        "a snapshot without its GPU",
+        INFERENCE | {"gpu_snapshot": True},
+        r"Inference\.\*: experiments: promised {'enable_gpu_snapshot': 'True'}, deployed {}",
+        [(MODAL_APP, '    experimental_options={"enable_gpu_snapshot": True},\n', "")],
+    ),
+    Mutant(
         "another GPU",
         INFERENCE,
         r"Inference\.\*: GPUs: promised \[\('L40S', 1\)\], deployed \[\('H100', 1\)\]",

@@ -115,6 +115,7 @@ def serve(
         done.requests += drive.healthy(served.url, kind)
         done.requests += drive.bad_input(served.url, kind, token)
         done.requests += drive.at_once(served.url, kind, token)
+        done.requests += drive.streams(served.url, kind, token)
         done.requests += drive.held_open(served.url, kind, token, worker)
         done.requests += drive.socket_messages(served.url, kind, token, worker)
         secrets = stage.plane.secrets.get((app.environment, str(known["project_slug"])), {})

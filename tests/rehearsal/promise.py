@@ -53,6 +53,7 @@ PLAIN: Table = dict.fromkeys(NUMBERS, 0) | {
     "GPUs": [],
     "cpu": "0.000",
     "snapshot": False,
+    "experiments": {},
     "regions": [],
     "secrets": {},
     "variables": {},
@@ -62,7 +63,7 @@ PLAIN: Table = dict.fromkeys(NUMBERS, 0) | {
 # Fields that must say nothing.
 UNASKED = """
     batch_max_size block_network cloud_bucket_mounts cloud_provider_str enable_gpu_snapshot
-    experimental_options function_serialized http_config is_server network_access proxy_id
+    function_serialized http_config is_server network_access proxy_id
     resources.ephemeral_disk_mb resources.memory_mb_max resources.milli_cpu_max retry_policy schedule
     shared_volume_mounts single_use_containers
 """
@@ -156,6 +157,7 @@ def _main_function(known: family.Answers) -> Table:
         "GPUs": [(gpu.partition(":")[0], int(gpu.partition(":")[2] or 1)) for gpu in gpus],
         "cpu": f"{known['cpu']:.3f}",
         "snapshot": known["memory_snapshot"] and known["facts"]["snapshot"],
+        "experiments": {"enable_gpu_snapshot": "True"} if known["snapshots"] == "gpu" else {},
         "regions": _listed(known["region"]),
         "secrets": {slug: keys(known)} if keys(known) else {},
     }
@@ -164,6 +166,8 @@ def _main_function(known: family.Answers) -> Table:
         table["variables"] = {
             "MODELS_DIR": "/models",
             "MODEL_DEVICE": "cuda" if gpus else "cpu",
+            "MAX_BATCH": str(known["max_inputs"]),
+            **({} if gpus else {"CACHE_MEGABYTES": str(known["memory"] // 4)}),
             "HF_HUB_OFFLINE": "1",
             "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         }
@@ -225,6 +229,7 @@ def _deployed_function(
         "GPUs": [(gpu.gpu_type, gpu.count) for gpu in gpus if gpu.gpu_type or gpu.count],
         "cpu": f"{function.resources.milli_cpu / 1000:.3f}",
         "snapshot": function.checkpointing_enabled,
+        "experiments": dict(function.experimental_options),
         "regions": list(function.scheduler_placement.regions),
         "secrets": {secret.name: sorted(secret.required_keys) for secret in secrets if secret.name},
         "variables": {n: value for s in secrets if not s.name for n, value in s.values.items()},

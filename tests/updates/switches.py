@@ -38,9 +38,11 @@ OTHERS: dict[str, list[object]] = {
     "memory": [3000],
     "region": ["eu, us-east"],
     "memory_snapshot": [True, False],
+    "gpu_snapshot": [True],
 }
 ONLY_IN = {  # questions that not every kind is asked
     "gpu": {"inference"},
+    "gpu_snapshot": {"inference"},
     "model_id": {"inference"},
     "model_revision": {"inference"},
     "server_command": {"command"},

@@ -3,12 +3,17 @@
 Those of handlers.py, which are yours, need `client` and `make_client` and nothing else of it.
 """
 
+import contextlib
 import re
-from collections.abc import Callable
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
 import pytest
+import uvicorn
 from fastapi import APIRouter, Request
 from fastapi.testclient import TestClient
 from pydantic import BaseModel, Field
@@ -19,6 +24,7 @@ from myapi.engine import Completion, Engine, Job
 from myapi.web import create_app
 
 MakeClient = Callable[[Engine], TestClient]
+Serve = Callable[[Engine], tuple[str, str]]
 
 
 @pytest.fixture
@@ -30,6 +36,28 @@ def make_client(monkeypatch: pytest.MonkeyPatch) -> MakeClient:
 @pytest.fixture
 def client(make_client: MakeClient) -> TestClient:
     return make_client(EchoEngine())
+
+
+@pytest.fixture
+def serve(make_client: MakeClient) -> Iterator[Serve]:
+    """Serve the application, with this engine in it, on a port of this machine; give its URL and a caller's token."""
+    with contextlib.ExitStack() as stack:
+
+        def start(engine: Engine) -> tuple[str, str]:
+            client = make_client(engine)
+            listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+            config = uvicorn.Config(client.app, log_config=None, timeout_graceful_shutdown=5)
+            server = uvicorn.Server(config)
+            thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+            thread.start()
+            stack.callback(thread.join)
+            stack.callback(setattr, server, "should_exit", True)
+            while not server.started:
+                time.sleep(0.01)
+            token = client.headers.get("Authorization", "").removeprefix("Bearer ")
+            return "http://{}:{}".format(*listener.getsockname()), token or "unused"
+
+        yield start
 
 
 router = APIRouter()
@@ -87,6 +115,13 @@ def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     bpe.decoder = decoders.ByteLevel()
     bpe.train_from_iterator([TEXT] * 4, trainer)
     tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token="<end>")
+    # In Jinja, with < and > for its braces, so that nobody takes this file for a template.
+    conversation = (
+        "<% for message in messages %><< message.role >>: << message.content >>\n<% endfor %>"
+        "<% if messages[-1].role == 'assistant' %><< raise_exception('Who asks?') >><% endif %>"
+        "answer:"
+    )
+    tokenizer.chat_template = conversation.replace("<", "{").replace(">", "}")
 
     torch.manual_seed(0)
     config = transformers.LlamaConfig(

@@ -1,8 +1,10 @@
 """The routes of handlers.py and the defaults of settings.py. Yours, like the code it tests."""
 
 import asyncio
+import json
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -11,6 +13,7 @@ from myapi.echo import EchoEngine
 from myapi.engine import (
     Completion,
     Engine,
+    EngineFailedError,
     Job,
     PromptRefusedError,
 )
@@ -46,13 +49,75 @@ def test_the_engine_gets_what_was_asked_for(make_client: MakeClient) -> None:
         "temperature": 0.5,
         "top_p": 0.9,
         "stop": ["x", "\n"],
+        "seed": 7,
     }
     client.post("/generate", json=body)
     client.post("/generate", json={"prompt": "plain"})
     assert jobs == [
-        Job(prompt="hé 😀", max_new_tokens=9, temperature=0.5, top_p=0.9, stop=("x", "\n")),
-        Job(prompt="plain", max_new_tokens=128, temperature=0.7, top_p=1.0, stop=()),
+        Job(prompt="hé 😀", max_new_tokens=9, temperature=0.5, top_p=0.9, stop=("x", "\n"), seed=7),
+        Job(prompt="plain", max_new_tokens=128, temperature=0.7),
     ]
+
+
+def events(client: TestClient, **body: Any) -> list[tuple[str, dict[str, Any]]]:
+    """Names and data of a streamed answer."""
+    answer = client.post("/generate", json={**body, "stream": True})
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"].startswith("text/event-stream")
+    pairs = [block.split("\n", 1) for block in answer.text.split("\n\n") if block]
+    return [
+        (name.removeprefix("event: "), json.loads(data.removeprefix("data: ")))
+        for name, data in pairs
+    ]
+
+
+def test_a_stream_is_text_as_it_comes_and_then_the_usage(client: TestClient) -> None:
+    assert events(client, prompt="é😀 b", max_new_tokens=3) == [
+        ("text", {"text": " é😀"}),
+        ("text", {"text": " b"}),
+        ("text", {"text": " é😀"}),
+        (
+            "done",
+            {
+                "generated": " é😀 b é😀",
+                "finish_reason": "length",
+                "prompt_tokens": 2,
+                "completion_tokens": 3,
+            },
+        ),
+    ]
+
+
+def test_a_stream_that_is_refused_has_the_status_of_the_refusal(client: TestClient) -> None:
+    answer = client.post("/generate", json={"prompt": " ", "stream": True})
+    assert answer.status_code == 422
+    assert answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "detail"),
+    [
+        (EngineFailedError("The model failed"), 500, "The model failed"),
+        (TimeoutError(), 504, "No answer within 120 seconds"),
+        (RuntimeError("a secret"), 500, "Internal server error"),
+    ],
+)
+def test_an_error_in_the_middle_of_a_stream_is_an_event(
+    make_client: MakeClient, error: Exception, status: int, detail: str
+) -> None:
+    class Failing(EchoEngine):
+        async def stream(self, job: Job) -> AsyncGenerator[str | Completion]:
+            yield "one"
+            yield ""  # nothing new yet
+            raise error
+
+    answer = make_client(Failing()).post("/generate", json={"prompt": "x", "stream": True})
+    text, ping, failure, rest = answer.text.split("\n\n")
+    assert text == 'event: text\ndata: {"text": "one"}'
+    assert ping == ": still there"
+    assert failure.startswith("event: error\ndata: ")
+    assert json.loads(failure.partition("data: ")[2]) == {"status": status, "detail": detail}
+    assert not rest
 
 
 @pytest.mark.parametrize(
@@ -71,6 +136,7 @@ def test_the_engine_gets_what_was_asked_for(make_client: MakeClient) -> None:
         {"prompt": "x", "stop": [""]},
         {"prompt": "x", "stop": ["x"] * 5},
         {"prompt": "x", "stop": "x"},
+        {"prompt": "x", "seed": "x"},
         {"prompt": "   "},
         ["prompt"],
         None,
@@ -114,7 +180,8 @@ def test_it_waits_for_the_model(make_client: MakeClient) -> None:
     client = make_client(engine)
     early = client.post("/generate", json={"prompt": "x"})
     assert early.status_code == 503
-    assert early.json() == {"detail": "The model is not loaded yet"}
+    assert early.json() == {"detail": "The model is not ready: loading"}
+    assert early.headers["Retry-After"]
     engine.ready = True
     assert client.post("/generate", json={"prompt": "x"}).status_code == 200
 

@@ -1,6 +1,7 @@
 """The class that Modal runs, and the local server's stand-in for it, on a tiny random model."""
 
 import asyncio
+import gc
 import socket
 import warnings
 from pathlib import Path
@@ -41,6 +42,8 @@ def test_the_class_serves_the_model(models_dir: Path, monkeypatch: pytest.Monkey
     app = started()
     client = client_of(app)
     assert client.get("/ready").json() == {"status": "ready"}
+    assert gc.isenabled()
+    assert gc.get_freeze_count(), "every collection looks through the whole model"
     body = {"prompt": "The sea is", "max_new_tokens": 24}
     first = client.post("/probe", json=body)
     assert first.status_code == 200

@@ -11,8 +11,8 @@ def test_cost_time_and_who_may_call() -> None:
     ], "this changes what a container costs"
     inputs = info.concurrency_info
     assert inputs, "without @modal.concurrent each request gets a container of its own"
-    assert inputs.max_inputs == 4, "this changes how many requests share a container"
-    assert inputs.target_inputs == 2, "this changes when another container starts"
+    assert inputs.max_inputs == 64, "this changes how many requests share a container"
+    assert inputs.target_inputs == 32, "this changes when another container starts"
     assert info.timeout == 300, "this changes how long a request may take"
     assert info.startup_timeout == 600, "this changes how long a start may take"
     web = (info.method_details or {}).get("web")

@@ -11,7 +11,15 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from myapi.echo import EchoEngine
-from myapi.engine import Completion, Engine, Job, cut
+from myapi.engine import (
+    BusyError,
+    Completion,
+    Engine,
+    EngineFailedError,
+    Job,
+    PromptRefusedError,
+    cut,
+)
 from myapi.logs import JsonFormatter
 from myapi.settings import Settings
 
@@ -61,9 +69,35 @@ def test_it_is_not_ready_before_the_model(make_client: MakeClient) -> None:
     engine.ready = False
     client = make_client(engine)
     assert client.get("/health").json() == {"status": "healthy"}
-    assert client.get("/ready").status_code == 503
+    early = client.get("/ready")
+    assert early.status_code == 503
+    assert early.json() == {"status": "loading"}
     engine.ready = True
     assert client.get("/ready").json() == {"status": "ready"}
+
+
+def test_a_stop_closes_the_engine(make_client: MakeClient) -> None:
+    engine = EchoEngine()
+    with make_client(engine) as client:
+        assert client.get("/ready").status_code == 200
+    assert not engine.ready
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(PromptRefusedError("why"), 422), (BusyError("why"), 503), (EngineFailedError("why"), 500)],
+)
+def test_what_an_engine_says_has_a_status(
+    make_client: MakeClient, error: Exception, status: int
+) -> None:
+    class Failing(EchoEngine):
+        async def generate(self, job: Job) -> Completion:
+            raise error
+
+    answer = make_client(Failing()).post("/probe", json={"prompt": "x"})
+    assert answer.status_code == status
+    assert answer.json() == {"detail": "why"}
+    assert ("Retry-After" in answer.headers) == (status == 503)
 
 
 def test_errors_are_json(client: TestClient, make_client: MakeClient) -> None:

@@ -6,11 +6,12 @@ Every route of `router` becomes part of the API, documented at /docs.
 import asyncio
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, HTTPException, Request, Response
 from pydantic import BaseModel, Field
 
-from .engine import Engine, Job, PromptRefusedError
+from .engine import Completion, Engine, Job
 from .settings import Settings
+from .streaming import event, respond
 
 router = APIRouter()
 
@@ -24,6 +25,11 @@ class GenerateRequest(BaseModel):
     top_p: float = Field(default=1.0, gt=0, le=1, description="Sample from the likeliest tokens")
     stop: list[StopString] = Field(
         default=[], max_length=4, description="Strings that end the text, and are cut off"
+    )
+    seed: int | None = Field(default=None, description="The same seed gives the same text")
+    stream: bool = Field(
+        default=False,
+        description="Answer with server-sent events: `text` as it comes, then `done`, or `error`",
     )
 
 
@@ -41,34 +47,49 @@ class Problem(BaseModel):
 @router.post(
     "/generate",
     summary="Continue a text",
+    response_model=GenerateResponse,
     responses={503: {"model": Problem}, 504: {"model": Problem}},
 )
-async def generate(body: GenerateRequest, request: Request) -> GenerateResponse:
+async def generate(body: GenerateRequest, request: Request) -> GenerateResponse | Response:
     engine: Engine = request.app.state.engine
     settings: Settings = request.app.state.settings
     if not engine.ready:
-        raise HTTPException(503, "The model is not loaded yet", headers={"Retry-After": "5"})
-    # The model gets the prompt as it is. A conversation needs the model's chat template first:
-    # https://huggingface.co/docs/transformers/chat_templating
+        detail = f"The model is not ready: {engine.status}"
+        raise HTTPException(503, detail, headers={"Retry-After": "5"})
+    # The model gets the prompt as it is; /v1/chat/completions puts a conversation into its template.
     job = Job(
         prompt=body.prompt,
         max_new_tokens=body.max_new_tokens,
         temperature=body.temperature,
         top_p=body.top_p,
         stop=tuple(body.stop),
+        seed=body.seed,
     )
     try:
+        if body.stream:
+            return await respond(engine.stream(job), settings.generate_timeout, write, fail)
         async with asyncio.timeout(settings.generate_timeout):
-            done = await engine.generate(job)
-    except PromptRefusedError as error:
-        raise HTTPException(422, str(error)) from error
+            return describe(await engine.generate(job))
     except TimeoutError as error:
         raise HTTPException(
             504, f"No answer within {settings.generate_timeout:g} seconds"
         ) from error
+
+
+def describe(done: Completion) -> GenerateResponse:
     return GenerateResponse(
         generated=done.text,
         finish_reason=done.finish_reason,
         prompt_tokens=done.prompt_tokens,
         completion_tokens=done.completion_tokens,
     )
+
+
+def write(item: str | Completion) -> str:
+    if isinstance(item, str):
+        return event({"text": item}, "text")
+    return event(describe(item).model_dump(), "done")
+
+
+def fail(status: int, message: str) -> str:
+    return event({"status": status, "detail": message}, "error")

@@ -1,12 +1,16 @@
 """The web application around the handlers. Knows nothing of Modal, and of the model only its interface."""
 
+import contextlib
+from collections.abc import AsyncIterator
+
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
 
-from . import handlers, logs
-from .engine import Engine
+from . import handlers, logs, openai_api
+from .disconnect import CancelOnDisconnect
+from .engine import BusyError, Engine, EngineFailedError, PromptRefusedError
 from .middleware import RequestContext
 from .settings import Settings
 
@@ -14,13 +18,20 @@ from .settings import Settings
 def create_app(engine: Engine) -> FastAPI:
     settings = Settings()
     logs.configure(settings.log_level)
-    app = FastAPI(title="myapi")
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await engine.close()
+
+    app = FastAPI(title="myapi", lifespan=lifespan)
     app.state.engine = engine
     app.state.settings = settings
-    app.include_router(
-        handlers.router,
-        max_body_size=settings.max_body_bytes,
-    )
+    for router in (handlers.router, openai_api.router):
+        app.include_router(
+            router,
+            max_body_size=settings.max_body_bytes,
+        )
 
     @app.get("/health", tags=["health"], summary="The process is up")
     async def health() -> dict[str, str]:
@@ -30,7 +41,7 @@ def create_app(engine: Engine) -> FastAPI:
     async def ready() -> JSONResponse:
         if engine.ready:
             return JSONResponse({"status": "ready"})
-        return JSONResponse({"status": "not ready"}, status_code=503)
+        return JSONResponse({"status": engine.status}, status_code=503)
 
     @app.exception_handler(RequestValidationError)
     async def refuse(_: Request, error: RequestValidationError) -> JSONResponse:
@@ -38,7 +49,20 @@ def create_app(engine: Engine) -> FastAPI:
         problems = [{key: item[key] for key in ("type", "loc", "msg")} for item in error.errors()]
         return JSONResponse({"detail": problems}, status_code=422)
 
+    @app.exception_handler(PromptRefusedError)
+    async def refuse_prompt(_: Request, error: PromptRefusedError) -> JSONResponse:
+        return JSONResponse({"detail": str(error)}, status_code=422)
+
+    @app.exception_handler(BusyError)
+    async def put_off(_: Request, error: BusyError) -> JSONResponse:
+        return JSONResponse({"detail": str(error)}, 503, headers={"Retry-After": "1"})
+
+    @app.exception_handler(EngineFailedError)
+    async def admit(_: Request, error: EngineFailedError) -> JSONResponse:
+        return JSONResponse({"detail": str(error)}, status_code=500)
+
     app.add_middleware(RequestContext, max_body_bytes=settings.max_body_bytes)
+    app.add_middleware(CancelOnDisconnect)
     if settings.cors_origins:  # outermost, so that a browser can read errors too
         app.add_middleware(
             CORSMiddleware,

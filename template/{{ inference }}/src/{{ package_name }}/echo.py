@@ -1,6 +1,10 @@
 """A stand-in for a model: for tests, and for a machine that has none. Never used on Modal."""
 
-from .engine import Completion, Job, PromptRefusedError, cut
+from collections.abc import AsyncGenerator, Sequence
+
+from .engine import Completion, Job, Message, PromptRefusedError, cut
+
+MOST = 128  # tokens, where a job does not say how many
 
 
 class EchoEngine:
@@ -8,12 +12,19 @@ class EchoEngine:
 
     ready = True
 
+    @property
+    def status(self) -> str:
+        return "ready" if self.ready else "loading"
+
+    def chat(self, messages: Sequence[Message]) -> str:
+        return messages[-1].content
+
     async def generate(self, job: Job) -> Completion:
         words = job.prompt.split()
         if not words:
             raise PromptRefusedError("The prompt has no words")
         text, stopped, count = "", False, 0
-        while not stopped and count < job.max_new_tokens:
+        while not stopped and count < (job.max_new_tokens or MOST):
             text, stopped = cut(f"{text} {words[count % len(words)]}", job.stop)
             count += 1
         return Completion(
@@ -22,3 +33,12 @@ class EchoEngine:
             prompt_tokens=len(words),
             completion_tokens=count,
         )
+
+    async def stream(self, job: Job) -> AsyncGenerator[str | Completion]:
+        completion = await self.generate(job)
+        for word in completion.text.removeprefix(" ").split(" "):
+            yield f" {word}"
+        yield completion
+
+    async def close(self) -> None:
+        self.ready = False
