@@ -2,8 +2,10 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -11,12 +13,9 @@ import pytest
 import family
 
 INFERENCE = [answers for answers in family.styles() if answers["style"] == "inference"]
-# Each auth with a snapshot, which is the default; and what a container starts from otherwise.
-COMBINATIONS = [
-    *INFERENCE,
-    INFERENCE[0] | {"memory_snapshot": False},
-    INFERENCE[0] | {"gpu_snapshot": True},
-]
+# Each auth, and everything that a container can start from. Neither changes what the other does.
+STARTS = [{}, {"memory_snapshot": False}, {"gpu_snapshot": True}]
+COMBINATIONS = [answers | start for answers, start in zip(INFERENCE, STARTS, strict=True)]
 
 
 @pytest.mark.parametrize("answers", COMBINATIONS, ids=family.identify)
@@ -25,16 +24,197 @@ def test_its_tests_pass_on_a_model_made_on_the_spot(
 ) -> None:
     project = family.render(template, tmp_path, answers)
     subprocess.run(["uv", "lock", "--quiet"], cwd=project, check=True)
-    tests = subprocess.run(
-        [sys.executable, "-m", "pytest", "--color=no", "-rs"],
-        cwd=project,
-        env={**os.environ, "PYTHONPATH": str(project / "src"), "HF_HUB_OFFLINE": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    tests = run_tests(project, "-rs")
     assert tests.returncode == 0, tests.stdout[-8000:] + tests.stderr[-2000:]
     assert not re.search(r"\d+ skipped", tests.stdout), (
         f"a skipped test proves nothing:\n{tests.stdout}"
     )
     assert int(re.findall(r"(\d+) passed", tests.stdout)[-1]) >= 100, tests.stdout
+
+
+def run_tests(project: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "--color=no", *options],
+        cwd=project,
+        env={**os.environ, "PYTHONPATH": str(project / "src"), "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A project that is broken in one place, and the test of its own that must fail for that."""
+
+    file: str
+    old: str
+    new: str
+    test: str
+
+
+MUTANTS = {
+    "a cache that stays where a request left": Mutant(
+        "batching.py",
+        "self._slots.move(len(self._rows), index, last.length)",
+        "pass",
+        "test_engine.py::test_many_at_random_get_what_each_gets_alone",
+    ),
+    "a prompt that stays where it grew": Mutant(
+        "batching.py",
+        "if slot != place:",
+        "if slot < place:",
+        "test_engine.py::test_many_at_random_get_what_each_gets_alone",
+    ),
+    "a token that does not see itself": Mutant(
+        "slots.py",
+        "visible = every <= own if",
+        "visible = every < own if",
+        "test_engine.py::test_it_is_ready_only_when_it_was_started",
+    ),
+    "a window that does not slide": Mutant(
+        "slots.py",
+        "attn_mask=step.visible(sliding_window, query.device)",
+        "attn_mask=step.visible(None, query.device)",
+        "test_engine.py::test_other_families_of_models[Mistral]",
+    ),
+    "matrices without what is added": Mutant(
+        "packing.py",
+        'rows, weight, bias, "none"',
+        'rows, weight, None, "none"',
+        "test_engine.py::test_other_families_of_models[GPT2]",
+    ),
+    "an attention that is taken for another": Mutant(
+        "slots.py",
+        "if softcap is not None or s_aux is not None:",
+        "if s_aux is not None:",
+        "test_engine.py::test_scores_that_are_capped_stop_the_start",
+    ),
+    "the same numbers in each container": Mutant(
+        "transformers_engine.py",
+        "random.Random(job.seed)",
+        "random.Random(job.seed or 1)",
+        "test_engine.py::test_containers_of_one_snapshot_do_not_draw_the_same_numbers",
+    ),
+    "a seed that is not used": Mutant(
+        "transformers_engine.py",
+        "random.Random(job.seed)",
+        "random.Random()",
+        "test_engine.py::test_a_seed_decides_alone_and_among_others",
+    ),
+    "top_p that is not used": Mutant(
+        "sampling.py",
+        "probabilities = probabilities * likely",
+        "pass",
+        "test_engine.py::test_tokens_come_as_often_as_they_are_likely",
+    ),
+    "work for those who left": Mutant(
+        "transformers_engine.py",
+        "request.cancelled = True",
+        "pass",
+        "test_engine.py::test_who_leaves_is_gone_at_the_next_step",
+    ),
+    "a line without an end": Mutant(
+        "batching.py",
+        "if len(self._waiting) >= self._queue + free:",
+        "if self._queue < 0:",
+        "test_engine.py::test_the_line_is_bounded",
+    ),
+    "prompts that are lost in an error": Mutant(
+        "batching.py",
+        "ended = [*self._rows, *self._waiting]",
+        "ended = [*self._rows]",
+        "test_engine.py::test_an_error_of_the_model_ends_every_request_and_is_followed_by_a_new_start",
+    ),
+    "an error that says what others asked": Mutant(
+        "batching.py",
+        "return type(error).__name__",
+        "return str(error)",
+        "test_engine.py::test_an_error_of_the_model_ends_every_request_and_is_followed_by_a_new_start",
+    ),
+    "no end to new starts": Mutant(
+        "batching.py",
+        "if attempt == ATTEMPTS:",
+        "if attempt > ATTEMPTS:",
+        "test_engine.py::test_what_never_starts_again_ends_the_process",
+    ),
+    "a stop that waits for nobody": Mutant(
+        "batching.py",
+        "self._until = time.monotonic() + seconds",
+        "self._until = time.monotonic()",
+        "test_engine.py::test_a_stop_finishes_what_has_begun_or_says_so",
+    ),
+    "a cache that takes what it likes": Mutant(
+        "transformers_engine.py",
+        "count = min(self.limits.max_batch, room // one - 1)",
+        "count = self.limits.max_batch",
+        "test_engine.py::test_the_cache_keeps_to_its_memory",
+    ),
+    "a long prompt that holds up the event loop": Mutant(
+        "transformers_engine.py",
+        "return await loop.run_in_executor(self._patience, encode, self._long)",
+        "return encode(self._long)",
+        "test_engine.py::test_the_event_loop_goes_on_while_a_long_prompt_becomes_tokens",
+    ),
+    "an event for every token": Mutant(
+        "request.py",
+        "self.due = now + (self.interval or 0)",
+        "pass",
+        "test_engine.py::test_a_stream_comes_in_pieces_at_intervals",
+    ),
+    "the beginning of a stop string is said": Mutant(
+        "text.py",
+        "held = 0 if self.stopped else self._beginnings(text)",
+        "held = 0",
+        "test_text.py::test_pieces_are_the_text_up_to_the_stop_string",
+    ),
+    "half a character is said": Mutant(
+        "text.py",
+        'return "" if text.endswith(BROKEN) else self._emit(text)',
+        "return self._emit(text)",
+        "test_text.py::test_pieces_are_the_text_up_to_the_stop_string",
+    ),
+    "who hangs up is worked for": Mutant(
+        "disconnect.py",
+        "                gone = True\n                work.cancel()",
+        "                gone = True",
+        "test_openai.py::test_who_hangs_up_is_not_worked_for",
+    ),
+    "errors in another shape": Mutant(
+        "openai_api.py",
+        "return JSONResponse(problem(status, message), status, headers)",
+        'return JSONResponse({"detail": message}, status, headers)',
+        "test_openai.py::test_errors_have_their_status_and_openais_shape",
+    ),
+    "what is not offered is ignored": Mutant(
+        "openai_api.py",
+        'model_config = ConfigDict(extra="forbid")\n\n    @model_validator',
+        "@model_validator",
+        "test_openai.py::test_what_is_not_offered_is_refused_by_name",
+    ),
+    "collections look through the model": Mutant(
+        "modal_app.py",
+        "gc.freeze()",
+        "pass",
+        "test_inference.py::test_the_class_serves_the_model",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def unbroken(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return family.render(template, tmp_path_factory.mktemp("unbroken"), INFERENCE[0])
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_its_tests_catch_what_is_broken(unbroken: Path, tmp_path: Path, name: str) -> None:
+    mutant = MUTANTS[name]
+    project = Path(shutil.copytree(unbroken, tmp_path / "myapi"))
+    broken = project / "src" / family.NAME / mutant.file
+    text = broken.read_text()
+    assert text.count(mutant.old) == 1, "the mutant does not fit any more"
+    broken.write_text(text.replace(mutant.old, mutant.new))
+    tests = run_tests(project, f"tests/{mutant.test}")
+    assert tests.returncode == 1, tests.stdout[-3000:] + tests.stderr[-2000:]
+    assert re.search(rf"^FAILED tests/{re.escape(mutant.test)}", tests.stdout, re.MULTILINE)

@@ -21,9 +21,10 @@ from pydantic_settings import BaseSettings
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from . import slots
-from .batching import Batcher, Request
+from .batching import Batcher
 from .engine import Completion, Job, Message, PromptRefusedError
 from .packing import pack
+from .request import Request
 from .sampling import Sampling
 from .slots import Part, Slots, Step
 from .text import TextStream
