@@ -216,5 +216,5 @@ def test_its_tests_catch_what_is_broken(unbroken: Path, tmp_path: Path, name: st
     assert text.count(mutant.old) == 1, "the mutant does not fit any more"
     broken.write_text(text.replace(mutant.old, mutant.new))
     tests = run_tests(project, f"tests/{mutant.test}")
-    assert tests.returncode == 1, tests.stdout[-3000:] + tests.stderr[-2000:]
+    assert tests.returncode, tests.stdout[-3000:]
     assert re.search(rf"^FAILED tests/{re.escape(mutant.test)}", tests.stdout, re.MULTILINE)

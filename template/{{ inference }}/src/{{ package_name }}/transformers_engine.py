@@ -247,7 +247,8 @@ class TransformersEngine:
             whole = self.model(torch.tensor([text], device=device), use_cache=False).logits[:, -1]
         finally:
             self.model.set_attn_implementation(slots.NAME)
-        return torch.cosine_similarity(own.float(), whole.float()).item()
+        likeness: float = torch.cosine_similarity(own.float(), whole.float()).item()
+        return likeness
 
     def _slot_count(self, bytes_per_token: int) -> int:
         """How many requests the memory of the container or of its GPU can hold at once."""
