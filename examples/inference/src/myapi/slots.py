@@ -88,7 +88,9 @@ class Step:
             (part.slot, part.start + index) for part in parts for index in range(part.count)
         ]
         self._where = torch.tensor([*enumerate(lengths), *of_parts], device=device).reshape(-1, 2)
+        # Masks are the same for all layers of one kind.
         self._visible: dict[int | None, torch.Tensor] = {}
+        self._causal: dict[tuple[Part, int | None], torch.Tensor] = {}
 
     @property
     def positions(self) -> torch.Tensor:
@@ -109,6 +111,16 @@ class Step:
             self._visible[window] = visible[:, None, None]
         self._visible[window] = self._visible[window].to(device)
         return self._visible[window]
+
+    def causal(self, part: Part, window: int | None, device: torch.device) -> torch.Tensor:
+        """What each token of a part may look at, [count, start + count]."""
+        if (part, window) not in self._causal:
+            shape = part.count, part.start + part.count
+            mask = torch.ones(shape, dtype=torch.bool, device=device).tril(part.start)
+            windowed = mask if window is None else mask.triu(part.start - window + 1)
+            self._causal[part, window] = windowed
+        self._causal[part, window] = self._causal[part, window].to(device)
+        return self._causal[part, window]
 
 
 def attend(
@@ -155,7 +167,7 @@ def attend(
             query[:, :, done : done + part.count],
             spread(keys[part.slot, None, :, :end], group),
             spread(values[part.slot, None, :, :end], group),
-            attn_mask=None if whole else causal(part, sliding_window, query.device),
+            attn_mask=None if whole else step.causal(part, sliding_window, query.device),
             is_causal=whole,
             scale=scaling,
         )
@@ -167,13 +179,6 @@ def attend(
 def spread(heads: torch.Tensor, group: int) -> torch.Tensor:
     """Each head once for every one that shares it."""
     return heads if group == 1 else heads.repeat_interleave(group, 1)
-
-
-def causal(part: Part, window: int | None, device: torch.device) -> torch.Tensor:
-    """What each token of a part may look at, [count, start + count]."""
-    mask = torch.ones(part.count, part.start + part.count, dtype=torch.bool, device=device)
-    mask = mask.tril(part.start)
-    return mask if window is None else mask.triu(part.start - window + 1)
 
 
 AttentionInterface.register(NAME, attend)

@@ -28,12 +28,10 @@ from .engine import (
 from .settings import Settings
 from .streaming import event, respond
 
-Problems = Literal["invalid_request_error", "server_error"]
-
 
 def problem(status: int, message: str, parameter: str | None = None) -> dict[str, Any]:
     """An error in OpenAI's shape."""
-    kind: Problems = "server_error" if status >= 500 else "invalid_request_error"
+    kind = "server_error" if status >= 500 else "invalid_request_error"
     code = "model_not_found" if status == 404 else None
     return {"error": {"message": message, "type": kind, "param": parameter, "code": code}}
 
