@@ -1,0 +1,49 @@
+"""`python -m harden [--full] [--write] [PART …]`; see the package."""
+
+import argparse
+import importlib
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import family
+from harden.report import Options, Row, table
+
+PARTS = ("contracts", "generated", "sockets", "faults", "crowd", "load", "answers", "supply")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="harden")
+    parser.add_argument(
+        "parts", nargs="*", choices=[*PARTS, []], metavar="PART", help=", ".join(PARTS)
+    )
+    parser.add_argument("--full", action="store_true", help="everything, which takes an hour")
+    arguments = parser.parse_args()
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="harden") as folder:
+        os.environ.update(family.isolate(Path(folder, "home")))
+        template = family.export(Path(folder, "template"))
+        options = Options(arguments.full, Path(folder), template)
+        rows = list(tried(arguments.parts or PARTS, options))
+    print(f"\n{table(rows)}\n\n{time.monotonic() - started:.0f} seconds")
+    if any(row.problems() for row in rows):
+        sys.exit("not all of it held")
+
+
+def tried(parts: tuple[str, ...], options: Options) -> Iterator[Row]:
+    """Run parts, saying how each row ended as soon as it has."""
+    for part in parts:
+        started = time.monotonic()
+        for row in importlib.import_module(f"harden.{part}").run(options):
+            print(f"{part}: {row.what}: {row.cases:,} cases, {row.outcome}", flush=True)
+            for problem in row.problems():
+                print(f"  FAILED {problem}", flush=True)
+            yield row
+        print(f"{part}: {time.monotonic() - started:.0f} seconds", flush=True)
+
+
+if __name__ == "__main__":
+    main()

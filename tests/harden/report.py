@@ -1,0 +1,55 @@
+"""One table of all that was tried."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one check saw.
+
+    Attributes:
+        part: the module that made it.
+        what: the style, or the fault.
+        cases: distinct inputs that were tried.
+        least: fewer than these prove nothing, and fail.
+        failures: a sentence for each that went wrong.
+        outcome: what was seen otherwise, in a few words: figures under load, what a client sees of a fault.
+    """
+
+    part: str
+    what: str
+    cases: int
+    least: int
+    failures: tuple[str, ...]
+    outcome: str = ""
+
+    def problems(self) -> list[str]:
+        few = [f"{self.cases} cases, {self.least} are the least"] if self.cases < self.least else []
+        return [*few, *self.failures]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How much of it.
+
+    Attributes:
+        full: everything, not the slice that CI runs.
+        folder: for projects, logs and whatever else a part writes.
+        template: an export of the template, to render from.
+    """
+
+    full: bool
+    folder: Path
+    template: Path
+
+
+HEAD = ("part", "what", "cases", "failures", "outcome")
+
+
+def table(rows: Iterable[Row]) -> str:
+    """The rows as Markdown."""
+    lines = [HEAD, ("---",) * len(HEAD)]
+    lines += [(r.part, r.what, f"{r.cases:,}", str(len(r.problems())), r.outcome) for r in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
