@@ -211,6 +211,12 @@ def bench(session: nox.Session) -> None:
 
 
 @proof
+def overhead(session: nox.Session) -> None:
+    """What stands around the handlers, beside the bare framework, in CPU time; `-- --write` writes the table."""
+    run(session, "python", "-m", "benchmarks.overhead", *session.posargs)
+
+
+@proof
 def quick(session: nox.Session) -> None:
     """Under two minutes: lint, questions, and each style and auth once through the matrix."""
     lint.func(session)

@@ -25,7 +25,7 @@ def flask() -> Any:
 
     app = Flask("bare")
     app.register_blueprint(handlers.routes)
-    return WSGIMiddleware(app)
+    return WSGIMiddleware(app.wsgi_app)
 
 
 def main() -> None:
