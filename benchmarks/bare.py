@@ -25,7 +25,7 @@ def flask() -> Any:
 
     app = Flask("bare")
     app.register_blueprint(handlers.routes)
-    return WSGIMiddleware(app.wsgi_app)
+    return WSGIMiddleware(app)  # type: ignore[arg-type]
 
 
 def main() -> None:
