@@ -33,12 +33,12 @@ def run(options: Options) -> Iterator[Row]:
 
 
 def covering(combinations: list[family.Answers]) -> list[family.Answers]:
-    """So many that each style has each auth and each kind of CI, and each choice of any question is there."""
+    """So many that each style has each auth, and each choice of any question is there."""
     seen: set[object] = set()
     chosen = []
     for answers in combinations:
-        style = tuple(answers.get(name) for name in ("style", "server_app"))
-        new = {(style, name, answers.get(name)) for name in ("auth", "ci")} | set(answers.items())
+        style = tuple(answers.get(name) for name in ("style", "server_app", "auth"))
+        new = {style, *answers.items()}
         if not new <= seen:
             chosen.append(answers)
             seen |= new

@@ -137,19 +137,18 @@ def zizmor(folder: Path) -> Iterator[tuple[Path, str]]:
 def actionlint(folder: Path, laid: Mapping[Path, File]) -> Iterator[tuple[Path, str]]:
     """It knows the inputs of actions by their tags, so it reads copies with those."""
     copies = {}
-    for path in laid:
+    for path, (_, content) in laid.items():
         copy = path.with_name(f"tagged-{path.name}")
-        lines = path.read_text().splitlines()
-        copy.write_text("\n".join(re.sub(r"@\w{40} # (v\d+)\..*", r"@\1", li) for li in lines))
-        copies[str(copy)] = path
+        copy.write_text(re.sub(r"@\w{40} # (v\d+)\..*", r"@\1", content))
+        copies[str(copy.relative_to(folder))] = path
     command = ["actionlint", "-format", "{{json .}}", "-pyflakes=", *copies]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    for path in map(Path, copies):  # zizmor would read them too, where this runs again
-        path.unlink()
+    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert run.returncode in {0, 1}, run.stdout + run.stderr
     for finding in json.loads(run.stdout) or ():
-        place = next(path for copy, path in copies.items() if copy.endswith(finding["filepath"]))
-        yield place, f"line {finding['line']}: {finding['kind']}: {finding['message']}"
+        yield (
+            copies[finding["filepath"]],
+            (f"line {finding['line']}: {finding['kind']}: {finding['message']}"),
+        )
 
 
 def unpinned(file: File) -> Iterator[str]:
