@@ -28,7 +28,7 @@ KNOWN = {"id": "PYSEC-2000-1", "modified": "2000-01-01T00:00:00Z", "summary": "k
 MUTANTS = {
     "what is known is passed over": ("audit-command", "audit-command || true"),
     "what only development needs is left out": ("--frozen", "--frozen --no-dev"),
-    "the lock of somebody else": ("uv audit", "cd .. && uv audit"),
+    "what cannot be asked is passed over": ("audit-command", "audit-command || [ $? = 2 ]"),
 }
 
 
@@ -46,7 +46,7 @@ def run(options: Options, files: Files) -> Iterator[Row]:
     for what, (text, instead) in MUTANTS.items():
         assert text in command, f"{command} does not hold: {text}"
         cases += 1
-        if not list(problems(project, command.replace(text, instead))):
+        if next(problems(project, command.replace(text, instead)), None) is None:
             failures.append(f"nobody notices: {what}")
     outcome = (
         f"known: fails, nothing known: passes, no answer: fails; {len(MUTANTS)} mutants caught"

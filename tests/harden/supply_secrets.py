@@ -21,7 +21,13 @@ TOKENS = {
     "a private key": r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----",
 }
 # Lines that only look so: (what is in the line, why it is none).
-ALLOWED: tuple[tuple[str, str], ...] = ()
+ALLOWED = (
+    (
+        'api_key="none is needed"',
+        "what README gives to OpenAI's client where nobody asks for a key",
+    ),
+    ('"test-" + "0123456789" * 5', "the key of Django's tests, which the deployment never sees"),
+)
 
 
 def run(options: Options, files: Files) -> Iterator[Row]:

@@ -15,10 +15,8 @@ from harden.supply_files import File, Files, lay, one
 
 FOLDER = ".github/workflows/"
 CONFIG = Path(__file__).with_name("zizmor.yml")
-PIN = re.compile(
-    r"^ *- uses: (?P<action>[\w/-]+)@(?P<hash>[0-9a-f]{40}) # (?P<tag>v\d+)\.\d+\.\d+$"
-)
-# A project's five ci.yml are of four Pythons; the others are the same for all.
+PIN = re.compile(r"^ *- uses: (?P<action>[\w/-]+)@(?P<hash>[0-9a-f]{40}) # v\d+\.\d+\.\d+$")
+# ci.yml is of four Pythons, the other two are the same for all.
 LEAST = 6
 
 # What is broken: (workflow, text in it, text instead, who must say what)
@@ -90,6 +88,11 @@ def run(options: Options, files: Files) -> Iterator[Row]:
         said = findings(folder, workflows, template=what == "rendered")
         failures = tuple(f"{path}: {line}" for (path, _), lines in said.items() for line in lines)
         yield Row("supply", f"workflows, {what}", len(workflows), least, failures, "silent")
+    pins = pinned(rendered | own)
+    several = tuple(
+        f"{action}: {sorted(hashes)}" for action, hashes in pins.items() if len(hashes) > 1
+    )
+    yield Row("supply", "actions", len(pins), 3, several, "each has one hash everywhere")
     yield mutants(options.folder / "mutants of workflows", rendered)
 
 
@@ -149,6 +152,16 @@ def actionlint(folder: Path, laid: Mapping[Path, File]) -> Iterator[tuple[Path, 
             copies[finding["filepath"]],
             (f"line {finding['line']}: {finding['kind']}: {finding['message']}"),
         )
+
+
+def pinned(workflows: set[File]) -> dict[str, set[str]]:
+    """Action -> the hashes that it is named by."""
+    pins: dict[str, set[str]] = {}
+    for _, content in workflows:
+        for line in content.splitlines():
+            if pin := PIN.match(line):
+                pins.setdefault(pin["action"], set()).add(pin["hash"])
+    return pins
 
 
 def unpinned(file: File) -> Iterator[str]:
