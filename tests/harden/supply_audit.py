@@ -48,11 +48,11 @@ def run(options: Options, files: Files) -> Iterator[Row]:
         cases += 1
         if next(problems(project, command.replace(text, instead)), None) is None:
             failures.append(f"nobody notices: {what}")
-    outcome = (
-        f"known: fails, nothing known: passes, no answer: fails; {len(MUTANTS)} mutants caught"
-    )
+    held = f"known: fails, nothing known: passes, no answer: fails; {len(MUTANTS)} mutants caught"
     least = 3 * len(chosen) + len(MUTANTS)
-    yield Row("supply", "audit of the lock", cases, least, tuple(failures), outcome)
+    yield Row(
+        "supply", "audit of the lock", cases, least, tuple(failures), "" if failures else held
+    )
 
 
 def problems(project: Path, command: str) -> Iterator[str]:

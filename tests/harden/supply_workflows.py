@@ -87,12 +87,14 @@ def run(options: Options, files: Files) -> Iterator[Row]:
         folder = options.folder / f"workflows of {what}"
         said = findings(folder, workflows, template=what == "rendered")
         failures = tuple(f"{path}: {line}" for (path, _), lines in said.items() for line in lines)
-        yield Row("supply", f"workflows, {what}", len(workflows), least, failures, "silent")
+        yield Row(
+            "supply", f"workflows, {what}", len(workflows), least, failures, "zizmor and actionlint"
+        )
     pins = pinned(rendered | own)
     several = tuple(
         f"{action}: {sorted(hashes)}" for action, hashes in pins.items() if len(hashes) > 1
     )
-    yield Row("supply", "actions", len(pins), 3, several, "each has one hash everywhere")
+    yield Row("supply", "actions", len(pins), 3, several, "by one hash each")
     yield mutants(options.folder / "mutants of workflows", rendered)
 
 
