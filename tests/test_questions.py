@@ -58,6 +58,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"project_name": "{{ braces }}"}, "is not a project name"),
     ({"project_name": "x" * 65}, "is not a project name"),
     ({"project_name": ""}, "is not a project name"),
+    ({"project_name": "line\n"}, "is not a project name"),
+    ({"project_name": "zero\u200bwidth"}, "is not a project name"),
+    ({"project_name": "x" * 5_000}, "x" * 60 + '" is not a project name'),
     ({"project_slug": "My_App"}, "is not an app name: use 1 to 40 lower-case letters"),
     ({"project_slug": "-app"}, "is not an app name"),
     ({"project_slug": "a--b"}, "is not an app name"),
@@ -95,6 +98,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"custom_domain": "example"}, "is not a domain of yours"),
     ({"custom_domain": "API.example.com"}, "is not a domain of yours"),
     ({"custom_domain": "api.example.com:8000"}, "is not a domain of yours"),
+    ({"custom_domain": "modal.com"}, "is not a domain of yours"),
     ({"custom_domain": "me--api.modal.run"}, "is not a domain of yours"),
     (
         {**INFERENCE, "gpu": "L40S, H100:2", "gpu_snapshot": True},
@@ -105,6 +109,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({**INFERENCE, "gpu": "H100:9"}, '"H100:9" is not a GPU'),
     ({**INFERENCE, "gpu": "A10:5"}, '"A10:5" is not a GPU'),
     ({**INFERENCE, "gpu": "H100, H1000"}, '"H1000" is not a GPU'),
+    ({**INFERENCE, "gpu": "T4\n, L4"}, '"T4\\n" is not a GPU'),
     ({**INFERENCE, "gpu": "h100"}, '"h100" is not a GPU'),
     ({**INFERENCE, "gpu": ""}, '"" is not a GPU'),
     ({**INFERENCE, "gpu": "T4," * 9 + "T4"}, "At most 8 kinds of GPU"),
@@ -156,6 +161,9 @@ def test_what_cannot_work_is_refused_and_nothing_is_written(
 ACCEPTED: list[dict[str, Any]] = [
     {"project_name": "Zoë & O'Neil's API (v2)"},
     {"project_name": "דוגמה"},
+    {"project_name": "हिन्दी"},
+    {"project_name": "தமிழ் API"},
+    {"custom_domain": "api.mymodal.com"},
     {"project_slug": "a", "package_name": "b"},
     {
         "project_slug": "a" * 40,
@@ -168,6 +176,7 @@ ACCEPTED: list[dict[str, Any]] = [
     {"cpu": 2, "memory": 4096, "buffer_containers": 2},
     {**INFERENCE, "gpu": "none"},
     {**INFERENCE, "gpu": "H100:2"},
+    {**INFERENCE, "model_id": "a/b"},
     {**INFERENCE, "gpu": "H100!:8, B200+, A100-80GB:4, RTX-PRO-6000, T4, L4, A10:4, L40S"},
     {**INFERENCE, "model_id": "m" * 39 + "/" + "n" * 40, "model_revision": "f" * 64},
     {**INFERENCE, "project_slug": "a" * 40, "package_name": "b" * 40},
