@@ -83,6 +83,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"description": "override \u202e txt"}, "Control characters"),
     ({"description": "lone \ud800 surrogate"}, "Control characters"),
     ({"description": "x" * 10_000}, "A description has 1 to 300 characters"),
+    ({"description": '"'}, "begins with two double quotes, or is one"),
+    ({"user_name": '""A'}, "begins with two double quotes, or is one"),
     ({"description": " blank"}, "A description has 1 to 300 characters"),
     ({"description": ""}, "A description has 1 to 300 characters"),
     ({"user_name": "A\tB"}, "Control characters"),

@@ -12,13 +12,21 @@ from multiprocessing.pool import Pool
 import family
 from harden import answers_mutants
 from harden.answers_given import BOUNDS, KINDS, draw_sets
-from harden.answers_injections import EVERYWHERE, HARMLESS, WHERE, examine, injections, places
+from harden.answers_injections import (
+    EVERYWHERE,
+    HARMLESS,
+    WHERE,
+    elsewhere,
+    examine,
+    injections,
+    places,
+)
 from harden.answers_rendered import attempt, style_problems
 from harden.report import Options, Row
 from matrix import Store
 
 SETS, SETS_IN_SLICE, SEED = 2_000, 150, 20_260
-LEAST_SHARE = 0.3  # of the sets must be rendered, and of them refused
+LEAST_SHARE = 0.3  # of the sets must be rendered, and as many refused
 SHOWN = 12  # failures of one row
 # Through the command line: what is given, and the last words of the refusal.
 TYPED = (
@@ -109,6 +117,9 @@ def hostile_texts(options: Options, pool: Pool) -> Iterator[Row]:
     for question in HARMLESS:
         tasks = [(options.template, one) for one in injections(question, full=options.full)]
         done = pool.map(examine, tasks, chunksize=4)
+        passed = [one for one, outcome, _ in done if outcome == "rendered"]
+        tasks = [(options.template, one) for one in elsewhere(passed, full=options.full)]
+        done += pool.map(examine, tasks, chunksize=4)
         how = collections.Counter(outcome for _, outcome, _ in done)
         problems = [problem for _, _, found in done for problem in found]
         bases = WHERE.get(question, EVERYWHERE)

@@ -73,17 +73,23 @@ class Injection:
 
 
 def injections(question: str, *, full: bool) -> Iterator[Injection]:
-    """Each hostile text by itself and within a harmless answer; in one project, or in all where it lands."""
-    bases = WHERE.get(question, EVERYWHERE)
+    """Each hostile text by itself and, where there is time, within a harmless answer; in the first project that has it."""
+    base = tuple(WHERE.get(question, EVERYWHERE)[0].items())
     harmless = HARMLESS[question]
-    for base in bases if full else bases[: 2 if question in FREE else 1]:
-        for text in CORPUS:
-            yield Injection(question, text, tuple(base.items()))
-            if full or question == "gpu":
-                yield Injection(question, harmless + text, tuple(base.items()))
-                yield Injection(
-                    question, f"{harmless[:2]}{text}{harmless[2:]}", tuple(base.items())
-                )
+    for text in CORPUS:
+        yield Injection(question, text, base)
+        if full:
+            yield Injection(question, harmless + text, base)
+            yield Injection(question, f"{harmless[:2]}{text}{harmless[2:]}", base)
+
+
+def elsewhere(rendered: Iterable[Injection], *, full: bool) -> Iterator[Injection]:
+    """What was rendered in the first project, again in the others where it lands: no refusal depends on them."""
+    for one in rendered:
+        others = WHERE.get(one.question, EVERYWHERE)[1:]
+        if one.text in CORPUS:
+            for base in others if full else others[:1]:
+                yield Injection(one.question, one.text, tuple(base.items()))
 
 
 def examine(task: tuple[Path, Injection]) -> tuple[Injection, str, list[str]]:

@@ -22,8 +22,8 @@ ALLOWED = {
     "project_name": r"use 1 to 64 letters \(of any script\), digits, spaces and",
     "project_slug": r"use 1 to 40 lower-case letters, digits and single dashes|choose another, for example",
     "package_name": r"use 1 to 40 lower-case letters, digits and underscores|choose another, for example",
-    "description": r"has 1 to 300 characters|in one line of plain text",
-    "user_name": r"has at most 100 characters, without < and >|in one line of plain text",
+    "description": r"has 1 to 300 characters|plain text",
+    "user_name": r"has at most 100 characters, without < and >|plain text",
     "user_email": r"an address like name@example\.com",
     "custom_domain": r"a domain of yours like api\.example\.com: no scheme",
     "gpu": r"use none, or one or more, separated by commas, of T4|At most 8 kinds",
@@ -149,7 +149,7 @@ def forms(value: str) -> Iterable[str]:
     """How free text is written in TOML and Python, in HTML, in Markdown and in plain text."""
     plain = json.dumps(value, ensure_ascii=False)[1:-1]
     marked = value.replace("&", "&amp;").replace("<", "&lt;")
-    spelled = re.sub(r"([\\`*_{}\[\]<>#|!~&])", r"\\\1", value)
+    spelled = re.sub(r"([\\`*_\[\]<&~])", r"\\\1", value)
     return (plain, escape(value), marked, spelled, value)
 
 

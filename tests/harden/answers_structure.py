@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+import checks
 from harden.answers_values import MARKDOWN
 
 # Free text has one place in code, a literal of its own, and none in a command.
@@ -48,6 +49,7 @@ def structure(path: str, content: str) -> Structure:
             case ".py":
                 return python(content)
             case ".toml":
+                checks.check_syntax(path, content)  # Modal's reader of TOML too
                 return data(tomllib.loads(content))
             case ".yml" if path.startswith(".copier-answers"):
                 return data(yaml.safe_load(content))
