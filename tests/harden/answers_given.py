@@ -141,6 +141,7 @@ VISIBLE = st.characters(codec="utf-8", exclude_categories=("C", "Zl", "Zp"))
 LETTERS = st.characters(codec="utf-8", categories=("L", "Nd"))
 PROSE = st.one_of(
     st.text(VISIBLE, min_size=1, max_size=300),
+    st.text(LETTERS, min_size=250, max_size=300),
     st.text(st.sampled_from("aé語🚀\"'`\\{}[]<>&#*_~|!$%:;,=-+.() "), min_size=1, max_size=300),
     st.sampled_from(CORPUS),
 )

@@ -1,11 +1,10 @@
 """Templates broken in one place each, which the checks of answers must catch."""
 
 import shutil
-from itertools import islice
 from pathlib import Path
 
 from harden.answers_given import draw_sets
-from harden.answers_injections import EVERYWHERE, WHERE, examine, injections, places
+from harden.answers_injections import CORPUS, EVERYWHERE, WHERE, Injection, examine, places
 from harden.answers_rendered import attempt
 from matrix import Store
 
@@ -23,7 +22,6 @@ CHECKS, LIMITS, README = (
 )
 RANDOM = ""  # caught by random sets, not by hostile text in one question
 DESCRIPTION = "description = {{ description | to_json(ensure_ascii=False) }}"
-OFF = "{% if false -%}"
 
 # What is broken: file, text in it, text instead, the question that shows it.
 MUTANTS: dict[str, tuple[str, str, str, str]] = {
@@ -33,12 +31,7 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
         'description = "{{ description }}"',
         "description",
     ),
-    "no limit on a model's name": (
-        CHECKS,
-        "{% if text | length > 80 or '--' in text",
-        "{% if false and '--' in text",
-        "model_id",
-    ),
+    "any name of a model": ("copier.yml", "{{ model(model_id) }}", "", "model_id"),
     "a model without quotes": (WEIGHTS, '"{{ model_id }}"', "{{ model_id }}", "model_id"),
     "a project's name in a docstring": (
         WEB,
@@ -94,18 +87,8 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
         "'{{ server_command }}'",
         "server_command",
     ),
-    "invisible marks": (
-        CHECKS,
-        "{% if text | regex_search('[\\x00-\\x1f",
-        "{% if text == '",
-        "user_name",
-    ),
-    "domains of every kind": (
-        CHECKS,
-        "{% if text and (text | length > 253",
-        "{% if false and (text | length > 253",
-        "custom_domain",
-    ),
+    "any name of an author": ("copier.yml", "{{ person(user_name) }}", "", "user_name"),
+    "any domain": ("copier.yml", "{{ domain(custom_domain) }}", "", "custom_domain"),
     "numbers changed for each other": (
         LIMITS,
         "scaledown_window={{ scaledown_window }}",
@@ -147,7 +130,8 @@ def by_text(template: Path, mutant: Path, question: str) -> str:
                 return problem
         except ValueError as broken:  # a harmless answer shows it
             return str(broken)
-        for one in injections(question, full=False):
+        for text in CORPUS:
+            one = Injection(question, text, tuple(base.items()))
             problems = examine((mutant, one))[2]
             if problems and not examine((template, one))[2]:
                 return problems[0]
@@ -157,7 +141,7 @@ def by_text(template: Path, mutant: Path, question: str) -> str:
 def by_random_sets(template: Path, mutant: Path, folder: Path) -> str:
     store = Store(folder / f"{mutant.name}-files")
     store.folder.mkdir()
-    for given in islice(draw_sets(80, 1, folder / "hypothesis"), 80):
+    for given in draw_sets(80, 1, folder / "hypothesis"):
         outcomes = [attempt((each, store.folder, given, False)) for each in (mutant, template)]
         if new := set(outcomes[0].problems) - set(outcomes[1].problems):
             return min(new)
