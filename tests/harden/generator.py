@@ -94,8 +94,9 @@ class Load:
             for client in clients:
                 client.send(started)
             await self.tick(loop)
-        while any(client.busy for client in clients) and loop.time() < self.until + PATIENCE:
-            await asyncio.sleep(0.01)
+        for _ in range(int(PATIENCE / 0.01)):
+            if any(client.busy for client in clients):
+                await asyncio.sleep(0.01)
         seconds = loop.time() - started
         for client in clients:
             if client.busy:
@@ -117,9 +118,11 @@ class Load:
         """Let requests come at the plan's rate."""
         for count in range(int(self.plan.rate * self.plan.seconds)):
             due = started + count / self.plan.rate
-            while (left := due - loop.time()) > 0:
+            left = due - loop.time()
+            while left > 0:
                 # Timers have milliseconds, which is what a request takes: the rest is turns of the loop.
                 await asyncio.sleep(left - 0.002 if left > 0.003 else 0)
+                left = due - loop.time()
             self.lateness.append(loop.time() - due)
             if self.idle:
                 self.idle.popleft().send(due)

@@ -10,14 +10,14 @@ MUTANTS = {
     "fails": ("status = 500 if COUNT % 500 == 0 else 200", "500"),
     "mixes-up": ("body, LAST[:] = (LAST[0] if LAST else body), [body]", "a wrong answer"),
     "cuts-off": (
-        "if COUNT % 500 == 0: return await send({'type': 'http.response.start', 'status': 200, "
-        "'headers': [(b'content-length', b'9')]})",
+        "if COUNT % 500 == 0: return await send(CUT)",
         "cut off",
     ),
 }
 APP = """
 import socket, sys, time, uvicorn
 COUNT, KEPT, LAST = 0, [], []
+CUT = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"9")]}
 
 async def app(scope, receive, send):
     global COUNT
