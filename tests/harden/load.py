@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from harden.generator import Plan, Result
 from harden.load_mutants import MUTANTS, broken
 from harden.report import Options, Row
@@ -25,8 +27,9 @@ FULL, SLICE, SHORT = 60.0, 5.0, 2.0  # seconds of each loop
 MOST_RATIO = 3.0
 MOST_GROWTH = 0.05
 SETTLED = 1 / 6  # of a loop: the first ten seconds of a minute
-# Of a generator that is later than this, nothing can be said about the server.
+# Of a generator that is later than this, or a core that others use too, nothing can be said about the server.
 MOST_LATENESS = 0.010
+MOST_OTHERS = 0.05
 TEXT = '{"text": "n00000000 and more words than three", "max_length": 3}'
 PROMPT = '{"prompt": "n00000000 is", "max_new_tokens": 5, "temperature": 0}'
 # Style: its request.
@@ -49,11 +52,13 @@ class Measured:
 
     Attributes:
         growth: of the memory of all its processes, from when it had settled to the end, as a part.
+        others: the part of the server's core that other processes had.
     """
 
     closed: Result
     open: Result
     growth: float
+    others: float
 
     def failures(self, judged: bool) -> tuple[str, ...]:
         found = []
@@ -68,6 +73,8 @@ class Measured:
                 found.append(
                     f"{name}: the generator was {result.lateness * 1000:.1f} ms late itself"
                 )
+        if judged and self.others > MOST_OTHERS:
+            found.append(f"others had {self.others:.0%} of the server's core: try when it is quiet")
         if judged and self.growth > MOST_GROWTH:
             found.append(f"memory grew by {self.growth:.1%}, {MOST_GROWTH:.0%} is the most")
         return tuple(found)
@@ -79,7 +86,7 @@ class Measured:
             for name, r in (("closed", self.closed), ("open", self.open))
         ]
         late = max(self.closed.lateness, self.open.lateness) * 1000
-        return f"{', '.join(loops)}, memory {self.growth:+.1%}, generator late by {late:.1f} ms"
+        return f"{', '.join(loops)}, memory {self.growth:+.1%}, generator late by {late:.1f} ms, others {self.others:.0%}"
 
 
 def run(options: Options) -> Iterator[Row]:
@@ -130,12 +137,15 @@ def measure(project: Path, request: str, seconds: float, program: str = PROGRAM)
         fields = "".join(f"\r\n{name}: {value}" for name, value in service.headers.items())
         line, rest = request.split("\r\n", 1)
         plan = Plan(service.port, f"{line}{fields}\r\n{rest}", CLIENTS, seconds, core=cores[-1])
+        began, busy, own = time.monotonic(), used(cores[0]), spent(service)
         generator = start(plan)
         time.sleep(seconds * SETTLED)
         settled = memory(service)
         closed = result(generator)
         opened = result(start(dataclasses.replace(plan, rate=max(closed.throughput / 2, 1))))
-        return Measured(closed, opened, memory(service) / settled - 1)
+        took = time.monotonic() - began
+        others = (used(cores[0]) - busy - (spent(service) - own)) / took
+        return Measured(closed, opened, memory(service) / settled - 1, max(others, 0.0))
 
 
 def start(plan: Plan) -> subprocess.Popen[str]:
@@ -154,3 +164,14 @@ def result(generator: subprocess.Popen[str]) -> Result:
 
 def memory(service: Service) -> float:
     return sum(process.memory_info().rss for process in family_tree(service.process.pid))
+
+
+def used(core: int) -> float:
+    """Seconds for which a core was busy with processes, or was lent to another machine, since it was started."""
+    times = psutil.cpu_times(percpu=True)[core]
+    return sum(getattr(times, kind, 0.0) for kind in ("user", "nice", "system", "steal"))
+
+
+def spent(service: Service) -> float:
+    times = [process.cpu_times() for process in family_tree(service.process.pid)]
+    return sum(time.user + time.system for time in times)
