@@ -106,7 +106,11 @@ def attempts(
 def watched(service: Service, act: Iterator[str]) -> list[str]:
     """The failures of an attempt, and of the server after it."""
     before, log = files(service), service.log.stat().st_size
-    found = list(act)
+    found = []
+    try:
+        found += act
+    except OSError as error:
+        found.append(f"a proper client was cut off: {error}")
     started = time.monotonic()
     status = health(service.port)
     if status != 200 or time.monotonic() - started > HEALTH_SECONDS:
