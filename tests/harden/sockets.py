@@ -106,7 +106,7 @@ def attempts(
 def watched(service: Service, act: Iterator[str]) -> list[str]:
     """The failures of an attempt, and of the server after it."""
     before, log = files(service), service.log.stat().st_size
-    found = []
+    found: list[str] = []
     try:
         found += act
     except OSError as error:
