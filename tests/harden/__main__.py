@@ -16,7 +16,17 @@ import family
 from harden.report import Options, Row, table
 
 DOCUMENT = family.ROOT / "docs/reliability.md"
-PARTS = ("contracts", "generated", "sockets", "faults", "crowd", "load", "answers", "supply")
+PARTS = (
+    "limits",
+    "contracts",
+    "generated",
+    "sockets",
+    "faults",
+    "crowd",
+    "load",
+    "answers",
+    "supply",
+)
 
 
 def main() -> None:
