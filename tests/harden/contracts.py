@@ -115,7 +115,7 @@ def refuse(options: Options, style: str, seed: int) -> Row:
             continue
         report = Report()
         with served(project, **PATIENCE, **{setting.upper(): value}) as service:
-            fuzz(options, service, document, report, 5, seed, REFUSAL_CHECKS)
+            fuzz(options, service, document, report, 8, seed, REFUSAL_CHECKS, "examples,fuzzing")
         cases += len(report.cases)
         statuses.append(str(status))
         failures += [*report.errors, *map(str, report.violations.values())]
@@ -123,7 +123,7 @@ def refuse(options: Options, style: str, seed: int) -> Row:
             if operation.startswith("POST") and status not in report.statuses.get(operation, ()):
                 failures.append(f"{operation}: never {status} with {setting}={value}")
     outcome = ", ".join(statuses)
-    return Row(PART, f"{style} beyond its limits", cases, 30, tuple(failures), outcome)
+    return Row(PART, f"{style} beyond its limits", cases, 15, tuple(failures), outcome)
 
 
 def fuzz_once(options: Options, service: Service) -> Report:
@@ -140,6 +140,7 @@ def fuzz(
     examples: int,
     seed: int = SEED,
     checks: Collection[str] = CHECKS,
+    phases: str = "examples,coverage,fuzzing",
 ) -> None:
     """Let schemathesis loose on a service, as a user would from a shell, and add what it saw to a report."""
     folder = Path(tempfile.mkdtemp(prefix=PART, dir=options.folder))
@@ -149,7 +150,8 @@ def fuzz(
         [
             *(str(Path(sys.executable).with_name("schemathesis")), "--no-color", "run"),
             *("openapi.json", "--url", service.url, "--header", f"Authorization: {token}"),
-            *("--checks", ",".join(checks), "--continue-on-failure", "--no-shrink"),
+            *("--checks", ",".join(checks), "--phases", phases),
+            *("--continue-on-failure", "--no-shrink"),
             *("--mode", "all", "--max-examples", str(examples), "--seed", str(seed)),
             *("--generation-database", "none", "--request-timeout", "5"),
             *("--report-ndjson-path", "report.ndjson", "--output-sanitize", "false"),

@@ -86,10 +86,12 @@ def digest(request: dict[str, Any]) -> str:
 
 
 def describe(interaction: dict[str, Any]) -> str:
-    """A request and the status of its answer, short."""
+    """A request and its answer, short."""
     if not interaction:
         return "none is recorded"
     request, answer = interaction["request"], interaction.get("response") or {}
     body = base64.b64decode((request.get("body") or {}).get("$base64", ""))
-    sent = f" with {body[:150]!r}" if body else ""
-    return f"{request['method']} {request['uri'][:150]}{sent}, answered {answer.get('status_code')}"
+    sent = f" with {body[:400]!r}" if body else ""
+    said = base64.b64decode((answer.get("content") or {}).get("$base64", ""))[:150]
+    target = f"{request['method']} {request['uri'][:150]}"
+    return f"{target}{sent}, answered {answer.get('status_code')}: {said!r}"

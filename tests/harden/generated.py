@@ -98,7 +98,7 @@ def examine(
         tally.cases.add(request)
         tally.statuses.add(answer.status)
         problems = [*look(request, answer, surface, auth == "bearer")]
-        problems += look_for_promises(request, answer) if promises else ()
+        problems += look_for_promises(request, answer, surface) if promises else ()
         tally.failures += [f"{request}: {problem}" for problem in problems]
     tally.failures += still_answers(service, surface)
     tally.failures += errors_logged(service.log)
@@ -127,7 +127,7 @@ def look(request: Request, answer: Answer, surface: Surface, is_closed: bool) ->
         yield f"open to strangers, who get {answer.status}: {answer.body[:200]!r}"
 
 
-def look_for_promises(request: Request, answer: Answer) -> Iterator[str]:
+def look_for_promises(request: Request, answer: Answer, surface: Surface) -> Iterator[str]:
     own = answer.headers.get("x-request-id", "")
     if not SANE_ID.fullmatch(own):
         yield f"the request's id is {own[:80]!r}"
@@ -139,7 +139,7 @@ def look_for_promises(request: Request, answer: Answer) -> Iterator[str]:
     except ValueError:
         yield f"answered {answer.status} without JSON: {kind} {answer.body[:200]!r}"
         return
-    key = "error" if request.target.startswith(b"/v1") and "error" in error else "detail"
+    key = "error" if re.match(rb"/v1(/|$)", request.target) and surface.openai else "detail"
     if not kind.startswith("application/json") or not error.get(key):
         yield f"answered {answer.status} without a {key}: {kind} {answer.body[:200]!r}"
 

@@ -6,18 +6,10 @@ from urllib.parse import quote
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
+from harden.generated_bodies import BODIES, CONTENT_TYPES, JSON, VALUES
 from harden.generated_client import Request
-from harden.generated_requests import (
-    BODIES,
-    CONTENT_TYPES,
-    HEADERS,
-    JSON,
-    METHODS,
-    PATHS,
-    VALUES,
-    Surface,
-    with_value,
-)
+from harden.generated_heads import HEADERS, METHODS, PATHS
+from harden.generated_requests import Surface, with_value
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
