@@ -1,5 +1,7 @@
 """Random answers to all questions: about half of the sets can be rendered, the others hold something that cannot."""
 
+import functools
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,7 +62,7 @@ class Given:
 
 
 def draw_sets(number: int, seed: int, home: Path) -> list[Given]:
-    """That many different sets, the same ones for the same seed.
+    """About that many different sets, the same ones for the same seed; each style and each question has its share.
 
     Args:
         number: how many.
@@ -69,12 +71,12 @@ def draw_sets(number: int, seed: int, home: Path) -> list[Given]:
     """
     hypothesis.configuration.set_hypothesis_home_dir(home)
     found: dict[str, Given] = {}
-    each = -(-number // (5 * len(KINDS)))
-    for place, kind in enumerate(KINDS):
-        # Of those that may be refused some are not, so that about half of all are.
-        for fine, parts in ((True, 2), (False, 3)):
-            for given in draw(sets(kind, fine), each * parts, seed + place):
-                found.setdefault(repr(sorted(given.answers.items())), given)
+    runs = [(sets(kind, ""), 0.4 / len(KINDS)) for kind in KINDS]
+    # Of those that may be refused some are not, so that about half of all are.
+    runs += [(sets("", name), 0.7 / len(ANY)) for name in ANY]
+    for place, (strategy, share) in enumerate(runs):
+        for given in draw(strategy, math.ceil(number * share), seed + place):
+            found.setdefault(repr(sorted(given.answers.items())), given)
     return list(found.values())
 
 
@@ -99,12 +101,18 @@ def draw(strategy: st.SearchStrategy[Given], number: int, seed: int) -> list[Giv
 
 
 @st.composite
-def sets(draw: st.DrawFn, kind: str, fine: bool) -> Given:
-    """Answers of which all are fine, or one to three may not be."""
+def sets(draw: st.DrawFn, kind: str, wrong: str) -> Given:
+    """Answers of which all are fine, but for the one to a question, if any, and perhaps to another.
+
+    Args:
+        draw: of hypothesis.
+        kind: of the project, or nothing for any.
+        wrong: the question whose answer may be anything, or nothing.
+    """
+    kind = kind or draw(st.sampled_from(KINDS))
     server = kind in choices("server_app")
     answers: family.Answers = {"style": "server", "server_app": kind} if server else {"style": kind}
-    facts = yaml.safe_load((family.ROOT / f"styles/{kind}.yml").read_text())
-    answers["auth"] = draw(st.sampled_from(facts["auth"]))
+    answers["auth"] = draw(st.sampled_from(possible_auth(kind)))
     for name, strategy in FINE.items():
         if draw(st.integers(0, 3)):
             answers[name] = draw(strategy)
@@ -112,10 +120,16 @@ def sets(draw: st.DrawFn, kind: str, fine: bool) -> Given:
     pair(answers, "target_inputs", "max_inputs", follows=False)
     if ":" in answers.get("gpu", ""):
         answers["gpu_snapshot"] = False
-    wrong = [] if fine else draw(st.lists(st.sampled_from(list(ANY)), min_size=1, max_size=3))
-    for name in wrong:
+    others = draw(st.lists(st.sampled_from(list(ANY)), max_size=1)) if wrong else []
+    for name in filter(None, (wrong, *others)):
         answers[name] = draw(ANY[name])
-    return Given(answers, fine)
+    return Given(answers, fine=not wrong)
+
+
+@functools.cache
+def possible_auth(kind: str) -> list[str]:
+    facts = yaml.safe_load((family.ROOT / f"styles/{kind}.yml").read_text())
+    return list(facts["auth"])
 
 
 def pair(answers: family.Answers, low: str, high: str, *, follows: bool) -> None:
@@ -227,7 +241,7 @@ ANY_TEXT = st.one_of(
     ),
 )
 ANY: dict[str, Strategy] = {
-    name: st.sampled_from([*choices(name), "", "nope", "None", "proxy\n"])
+    name: st.sampled_from(("nope", "", "None", "proxy\n", "3.10", "Ａ"))
     for name in ("style", "server_app", "auth", "license", "python_version", "ci")
 }
 ANY |= {
