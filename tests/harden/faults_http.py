@@ -39,14 +39,17 @@ def raises(trial: Trial) -> str:
             assert ask(service, "/").status == 200
     for style in trial.styles("websocket"):
         project = trial.project(style, {"handlers.py": "websocket.py"})
-        with served(project) as service, trial.case("websocket closes"):
-            with socket(service) as connection:
-                connection.send("raise")
-                with contextlib.suppress(websockets.exceptions.ConnectionClosed):
-                    connection.recv(timeout=10)
-                code, reason = connection.close_code, connection.close_reason or ""
-                assert (code, reason) == (1011, "internal error"), f"{code} {reason!r}"
-                assert "Traceback" in service.log.read_text(), "no traceback in the log"
+        with (
+            served(project) as service,
+            trial.case("websocket closes"),
+            socket(service) as connection,
+        ):
+            connection.send("raise")
+            with contextlib.suppress(websockets.exceptions.ConnectionClosed):
+                connection.recv(timeout=10)
+            code, reason = connection.close_code, connection.close_reason or ""
+            assert (code, reason) == (1011, "internal error"), f"{code} {reason!r}"
+            assert "Traceback" in service.log.read_text(), "no traceback in the log"
     return "500 in JSON with its request id (simple: FastAPI's plain one), websocket 1011; log: the traceback with that id"
 
 

@@ -36,8 +36,10 @@ def wait() -> dict[str, str]:
 
 @routes.get("/stream")
 def stream() -> Response:
+    pieces = int(request.args["pieces"])
+
     def body() -> Iterator[bytes]:
-        for number in range(int(request.args["pieces"])):
+        for number in range(pieces):
             yield b"%d\n" % number
             time.sleep(0.1)
 
