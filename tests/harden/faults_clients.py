@@ -3,6 +3,7 @@
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from harden.faults_kit import Fault, Trial, ask, lines, opened, wait_for
 from harden.service import Service, served
@@ -39,7 +40,7 @@ def leaves_the_model(trial: Trial) -> str:
                             if stream:
                                 assert b"200" in connection.recv(100)
                             time.sleep(0.5)
-                        wait_for("its place is free", lambda b=before: len(freed(service)) > b, 3)
+                        wait_for("its place is free", partial(more, service, before), 3)
                         assert freed(service)[-1] == {"ended": False, "working": 0}, freed(service)
             with trial.case("both places are free again"), ThreadPoolExecutor(2) as pool:
                 short = {"prompt": "go on", "max_new_tokens": 3}
@@ -54,6 +55,10 @@ def freed(service: Service) -> list[dict[str, object]]:
         for line in lines(service)
         if line["message"] == "freed"
     ]
+
+
+def more(service: Service, before: int) -> bool:
+    return len(freed(service)) > before
 
 
 def leaves(trial: Trial) -> str:
@@ -80,10 +85,14 @@ def leaves(trial: Trial) -> str:
             for _ in range(30):
                 with opened(service, "/stream?pieces=20") as connection:
                     assert connection.recv(10)
-            wait_for("30 access lines", lambda s=service: len(access(s)) >= 30, 20)
+            wait_for("30 access lines", partial(came, service, 30), 20)
             assert "Traceback" not in service.log.read_text(), "a traceback for nothing"
             assert ask(service, "/ok").status == 200
     return "an ASGI stream stops at once, one of WSGI ends; no traceback, others are served"
+
+
+def came(service: Service, count: int) -> bool:
+    return len(access(service)) >= count
 
 
 def sent(service: Service) -> list[int]:
