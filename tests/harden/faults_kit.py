@@ -6,6 +6,7 @@ import json
 import shutil
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from harden.service import Service, render
 BROKEN = Path(__file__).with_name("broken")
 PACKAGE = Path("src", family.NAME)
 COUNTER = itertools.count()
+RENDERING = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,11 @@ class Trial:
     cases: set[str] = field(default_factory=set)
     failures: list[str] = field(default_factory=list)
 
-    def styles(self, *names: str) -> Iterator[str]:
-        return (name for name in names if not self.only or name in self.only)
+    def styles(self, *names: str, quick: int | None = None) -> list[str]:
+        """Those of a fault; the slice takes only the first ones, so many."""
+        if self.only:
+            return [name for name in names if name in self.only]
+        return list(names if self.options.full else names[:quick])
 
     @contextlib.contextmanager
     def case(self, name: str) -> Iterator[None]:
@@ -75,7 +80,8 @@ class Trial:
         else:
             answers = {"style": kind, **answers}
         name = "-".join(["faults", *map(str, answers.values())])
-        original = render(self.options, name, **answers)
+        with RENDERING:
+            original = render(self.options, name, **answers)
         project = self.options.folder / f"{name}.{next(COUNTER)}" / family.NAME
         shutil.copytree(original, project)
         for file, content in (files or {}).items():
@@ -95,26 +101,27 @@ class Fault:
     Attributes:
         name: in the table.
         least: with fewer cases it proves nothing.
-        quick: whether CI takes it too.
+        quick: the same in the slice; 0 where it is not in it.
         try_: tries all cases, and returns what was seen, in a few words.
     """
 
     name: str
     least: int
-    quick: bool
+    quick: int
     try_: Callable[[Trial], str]
 
     def row(self, trial: Trial) -> Row:
         outcome = "it was not tried to the end"
+        least = self.least if trial.options.full else self.quick
         started = time.monotonic()
         try:
             outcome = self.try_(trial)
         except Exception as error:  # noqa: BLE001 (the same)
             trial.failures.append(f"{type(error).__name__}: {error}"[:1500])
+        if trial.failures:
+            outcome = f"wanted: {outcome}"
         outcome = f"{outcome} ({time.monotonic() - started:.0f} s)"
-        return Row(
-            "faults", self.name, len(trial.cases), self.least, tuple(trial.failures), outcome
-        )
+        return Row("faults", self.name, len(trial.cases), least, tuple(trial.failures), outcome)
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ uvicorn.Server.run = run_without_a_disk
 
 def full_disk(trial: Trial) -> str:
     """Nothing can be logged, because the disk is full. Requests are answered all the same, also those that fail."""
-    for style in trial.styles("api", "flask", "django", "inference"):
+    for style in trial.styles("api", "flask", "django", "inference", quick=1):
         project = trial.project(style, {"handlers.py": f"{style}.py"})
         with served(project, command=[sys.executable, "-c", FULL_DISK]) as service:
             with trial.case(f"{style} answers"):
@@ -92,7 +92,7 @@ def answers(service: Service, path: str) -> bool:
 
 def clock(trial: Trial) -> str:
     """The clock goes back by ten seconds at each look. Durations in the log stay true, limits and timers work."""
-    for style in trial.styles("api", "flask", "django"):
+    for style in trial.styles("api", "flask", "django", quick=2):
         project = trial.project(style, {"handlers.py": f"{style}.py"})
         path = backwards(project)
         with served(project, PYTHONPATH=path) as service, trial.case(f"{style} logs durations"):
@@ -162,7 +162,7 @@ def backwards(project: Path) -> str:
 
 
 FAULTS = (
-    Fault("disk is full under the log", 12, True, full_disk),
-    Fault("no file descriptors left", 9, False, no_descriptors),
-    Fault("clock goes back", 7, True, clock),
+    Fault("disk is full under the log", 12, 3, full_disk),
+    Fault("no file descriptors left", 9, 0, no_descriptors),
+    Fault("clock goes back", 7, 6, clock),
 )

@@ -148,7 +148,7 @@ def ends(trial: Trial) -> str:
 
 
 FAULTS = (
-    Fault("server of one's own dies, hangs or closes its port", 6, True, deaths),
-    Fault("server of one's own prints without end", 3, True, prints),
-    Fault("server of one's own is asked to end", 4, True, ends),
+    Fault("server of one's own dies, hangs or closes its port", 16, 6, deaths),
+    Fault("server of one's own prints without end", 3, 3, prints),
+    Fault("server of one's own is asked to end", 4, 4, ends),
 )

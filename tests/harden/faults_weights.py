@@ -95,4 +95,4 @@ def settings(server: Hub, models: Path) -> dict[str, str]:
     }
 
 
-FAULTS = (Fault("download of a model breaks off", 4, False, broken_downloads),)
+FAULTS = (Fault("download of a model breaks off", 4, 0, broken_downloads),)
