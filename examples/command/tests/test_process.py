@@ -21,6 +21,11 @@ server.wait_until_ready(10)
 print("ready", flush=True)
 """
 
+LISTEN = """
+import os, socket, time
+listener = socket.create_server((os.environ["HOST"], int(os.environ["PORT"])))
+"""
+
 
 def launch(then: str, port: int, command: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -49,6 +54,36 @@ def test_a_crash_ends_the_container_with_an_error(port: int, server: list[str]) 
     assert run.returncode == 1
     assert '"message": "the server exited with code 7"' in run.stdout
     assert '"exit_code": 7' in run.stdout
+
+
+def test_a_port_that_is_closed_for_good_ends_the_container_with_an_error(port: int) -> None:
+    closes = LISTEN + "time.sleep(1); listener.close(); time.sleep(300)"
+    soon = "process.LOOK_SECONDS = 0.1; server.watch(); time.sleep(20)"
+    run = launch(soon, port, [sys.executable, "-c", closes])
+    assert run.returncode == 1, run.stderr
+    assert f'"message": "the server has closed port {port} and lives on"' in run.stdout
+
+
+def test_a_port_that_is_closed_for_a_moment_is_none_that_is_closed(port: int) -> None:
+    again = LISTEN + "time.sleep(1); listener.close(); time.sleep(0.5)\n" + LISTEN + "time.sleep(300)"
+    later = "process.LOOK_SECONDS = 0.4; server.watch(); time.sleep(4); server.stop()"
+    run = launch(later, port, [sys.executable, "-c", again])
+    assert (run.returncode, run.stdout) == (0, "ready\n"), run.stderr
+
+
+def test_a_server_that_is_slow_to_take_connections_is_left_alone(port: int) -> None:
+    slow = LISTEN + "listener.listen(0); time.sleep(300)"
+    soon = "process.LOOK_SECONDS = 0; server.watch(); time.sleep(6); server.stop()"
+    run = launch(soon, port, [sys.executable, "-c", slow])
+    assert (run.returncode, run.stdout) == (0, "ready\n"), run.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells whose a process is")
+def test_a_daemon_that_it_started_is_not_left_behind(port: int, server: list[str]) -> None:
+    daemon = server[-1].replace('300)"]', '300)"], start_new_session=True')
+    for then in ("server.stop()", "server._child.kill(); server.stop()"):
+        run = launch(then, port, [*server[:-1], daemon])
+        assert (run.returncode, run.stdout) == (0, "ready\n"), run.stderr
 
 
 def test_an_end_that_was_asked_for_is_no_crash(port: int, server: list[str]) -> None:

@@ -1,5 +1,6 @@
 """The server process: started, awaited, watched, and ended with all that it started. Knows nothing of Modal."""
 
+import contextlib
 import logging
 import os
 import signal
@@ -8,15 +9,22 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+import uuid
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-GRACE_SECONDS = 10.0  # from SIGTERM to SIGKILL; Modal gives exit handlers 30
+GRACE_SECONDS = 10.0  # from SIGTERM to SIGKILL, twice at most; Modal gives exit handlers 30
+# Looks at the port, and refusals in a row after which nobody is expected to listen there again. A server
+# that loads its code anew closes its port for a moment.
+LOOK_SECONDS = 5.0
+REFUSALS = 4
+# In the environment of all that a server starts, wherever it goes.
+MARK = "SERVER_MARK"
 log = logging.getLogger(__name__)
 
 
 class ServerError(RuntimeError):
-    """The server did not start, or ended by itself."""
+    """The server did not start, ended by itself, or listens no more."""
 
 
 class Process:
@@ -30,10 +38,11 @@ class Process:
         """
         self.address = ("127.0.0.1" if host == "0.0.0.0" else host, port)  # noqa: S104 (compared)
         self._stopping = False
+        self._mark = uuid.uuid4().hex
         try:
             self._child = subprocess.Popen(  # noqa: S603 (the project's own command, no shell)
                 command,
-                env=environment(host, port),
+                env=environment(host, port) | {MARK: self._mark},
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
@@ -48,7 +57,7 @@ class Process:
         """
         deadline = time.monotonic() + seconds
         while not stop():
-            listening = self._is_listening()
+            listening = self._knock() is None
             self.check()  # after it: somebody else may hold the port
             if listening:
                 return
@@ -63,29 +72,45 @@ class Process:
         if (code := self._child.poll()) is not None:
             raise ServerError(f"the server {how_it_ended(code)}")
 
+    def follow(self, stop: Callable[[], bool]) -> None:
+        """Return when `stop` says so.
+
+        Raises:
+            ServerError: as soon as the process ends, or has closed its port for good. One that is only slow to
+                take connections is left alone: its port does not refuse them.
+        """
+        refusals, look = 0, time.monotonic() + LOOK_SECONDS
+        while not stop():
+            self.check()
+            if time.monotonic() > look:
+                refused = isinstance(self._knock(), ConnectionRefusedError)
+                refusals = refusals + 1 if refused else 0
+                if refusals == REFUSALS:
+                    raise ServerError(f"the server has closed port {self.address[1]} and lives on")
+                look = time.monotonic() + LOOK_SECONDS
+            time.sleep(0.1)
+
     def watch(self) -> None:
-        """End this Python process, with an error, as soon as the server ends by itself.
+        """End this Python process, with an error, as soon as the server ends by itself or listens no more.
 
         A container whose server is gone would go on taking requests, and answer none.
         """
-        threading.Thread(target=self._follow, name="watch", daemon=True).start()
+        threading.Thread(target=self._watch, name="watch", daemon=True).start()
 
     def stop(self) -> None:
         """End the server and all that it started, by force where SIGTERM is not heeded."""
         self._stopping = True
-        deadline = time.monotonic() + GRACE_SECONDS
-        self._signal_group(signal.SIGTERM)
-        while self._signal_group(0) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        self._signal_group(signal.SIGKILL)
+        _end(self._signal_group)
         self._child.wait()
+        _end(self._signal_strays)
 
-    def _is_listening(self) -> bool:
+    def _knock(self) -> OSError | None:
+        """What is wrong with the port, if anything."""
         try:
             socket.create_connection(self.address, timeout=1).close()
-        except OSError:
-            return False
-        return True
+        except OSError as error:
+            return error
+        return None
 
     def _signal_group(self, number: int) -> bool:
         """Send a signal, 0 for none; False when nobody is left to get it."""
@@ -96,16 +121,43 @@ class Process:
             return False
         return True
 
-    def _follow(self) -> None:
-        code = self._child.wait()
-        if self._stopping:
-            return
-        log.error("the server %s", how_it_ended(code), extra={"exit_code": code})
-        self.stop()
-        sys.stdout.flush()
-        # sys.exit() would end this thread alone. SIGINT to the main thread would end the container in
-        # good order, with exit code 0: silence. Only this is a crash, which Modal reports and replaces.
-        os._exit(1)
+    def _signal_strays(self, number: int) -> bool:
+        """The same for what has left the group, as a daemon does."""
+        strays = list(marked(self._mark))
+        for pid in strays:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+        return bool(strays)
+
+    def _watch(self) -> None:
+        try:
+            self.follow(lambda: self._stopping)
+        except ServerError as error:
+            if self._stopping:
+                return
+            log.error("%s", error, extra={"exit_code": self._child.returncode})
+            self.stop()
+            sys.stdout.flush()
+            # sys.exit() would end this thread alone. SIGINT to the main thread would end the container in
+            # good order, with exit code 0: silence. Only this is a crash, which Modal reports and replaces.
+            os._exit(1)
+
+
+def marked(mark: str) -> Iterator[int]:
+    """Processes that carry this mark. Only Linux tells, so elsewhere there are none."""
+    for file in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):  # it is gone, or somebody else's
+            if f"{MARK}={mark}".encode() in file.read_bytes().split(b"\0"):
+                yield int(file.parent.name)
+
+
+def _end(signal_all: Callable[[int], bool]) -> None:
+    """Ask processes to end, and end those that are left after a while."""
+    deadline = time.monotonic() + GRACE_SECONDS
+    signal_all(signal.SIGTERM)
+    while signal_all(0) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    signal_all(signal.SIGKILL)
 
 
 def environment(host: str, port: int) -> dict[str, str]:

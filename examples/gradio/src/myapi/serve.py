@@ -6,7 +6,6 @@ import secrets
 import signal
 import socket
 import sys
-import time
 
 from .command import command
 from .process import Process, ServerError
@@ -38,7 +37,7 @@ def main() -> None:
 
 
 def run(host: str, port: int, signals: list[int]) -> None:
-    """Run the server until a signal comes; raise ServerError when it ends by itself."""
+    """Run the server until a signal comes; raise ServerError when it ends by itself or listens no more."""
     process = Process(command(host, port), host, port)
     try:
         process.wait_until_ready(STARTUP_SECONDS, lambda: bool(signals))
@@ -46,9 +45,7 @@ def run(host: str, port: int, signals: list[int]) -> None:
             url = f"http://{host}:{port}"
             print(f"{NAME}: a Gradio interface at {url}")
             print("open it in a browser; Ctrl-C ends it", flush=True)
-        while not signals:
-            process.check()
-            time.sleep(0.1)
+        process.follow(lambda: bool(signals))
     finally:
         process.stop()
 

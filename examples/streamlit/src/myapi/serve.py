@@ -4,7 +4,6 @@ import argparse
 import signal
 import socket
 import sys
-import time
 
 from .command import command
 from .process import Process, ServerError
@@ -31,7 +30,7 @@ def main() -> None:
 
 
 def run(host: str, port: int, signals: list[int]) -> None:
-    """Run the server until a signal comes; raise ServerError when it ends by itself."""
+    """Run the server until a signal comes; raise ServerError when it ends by itself or listens no more."""
     process = Process(command(host, port), host, port)
     try:
         process.wait_until_ready(STARTUP_SECONDS, lambda: bool(signals))
@@ -39,9 +38,7 @@ def run(host: str, port: int, signals: list[int]) -> None:
             url = f"http://{host}:{port}"
             print(f"{NAME}: a Streamlit page at {url}")
             print("open it in a browser; Ctrl-C ends it", flush=True)
-        while not signals:
-            process.check()
-            time.sleep(0.1)
+        process.follow(lambda: bool(signals))
     finally:
         process.stop()
 

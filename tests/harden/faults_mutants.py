@@ -1,0 +1,206 @@
+"""Projects with one line broken, each with the fault that must notice. A check that lets its mutant pass checks nothing."""
+
+import re
+from dataclasses import dataclass
+
+from harden.faults_kit import Change, Fault, Trial
+from harden.report import Options
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A project that is broken, and how that is noticed.
+
+    Attributes:
+        fault: the name of the one that notices.
+        style: on which it is tried.
+        change: what is broken.
+        says: an expression for the failure.
+        quick: whether the slice takes it.
+    """
+
+    fault: str
+    style: str
+    change: Change
+    says: str
+    quick: bool = False
+
+
+def survives(mutant: Mutant, fault: Fault, options: Options) -> str:
+    """Why it is not caught; nothing where it is."""
+    trial = Trial(options, mutant.change, (mutant.style,))
+    failures = fault.row(trial).failures
+    if any(re.search(mutant.says, failure, re.DOTALL) for failure in failures):
+        return ""
+    return f"nobody noticed, or something else: {failures}"
+
+
+RAISES = "handler raises"
+LATE = "handler raises after the first bytes"
+CLOCK = "clock goes back"
+TOKENS = "bearer tokens are missing or malformed"
+DEATHS = "server of one's own dies, hangs or closes its port"
+ENDS = "server of one's own is asked to end"
+ENGINE_FAILS = "engine fails in the middle"
+DRAIN = "SIGTERM: requests and streams"
+WSGI_ENDING = (
+    "            if status:  # too late for another answer; the server cuts the connection\n"
+)
+ANSWER = 'JSONResponse({"detail": "Internal server error"}, status_code=500)'
+
+MUTANTS = {
+    "an error is nobody's": Mutant(
+        RAISES,
+        "api",
+        Change("middleware.py", f"            error = {ANSWER}\n", "            raise\n"),
+        "api answers: .*(JSONDecodeError|not 500)",
+        quick=True,
+    ),
+    "the answer tells the traceback": Mutant(
+        RAISES,
+        "api",
+        Change("middleware.py", '"Internal server error"', '__import__("traceback").format_exc()'),
+        "api answers: .*tells the error",
+    ),
+    "the answer of WSGI tells the error": Mutant(
+        RAISES,
+        "flask",
+        Change("middleware.py", '"Internal server error")', "repr(__import__('sys').exc_info()))"),
+        "flask answers: .*tells the error",
+    ),
+    "the log tells no traceback": Mutant(
+        RAISES,
+        "django",
+        Change("middleware.py", 'log.exception("unhandled', 'log.error("unhandled'),
+        "django logs: .*traceback with the id",
+    ),
+    "a socket closes as if all were well": Mutant(
+        RAISES,
+        "websocket",
+        Change("connection.py", 'Close(1011, "internal error")', 'Close(1000, "")'),
+        "websocket closes: .*1000",
+    ),
+    "half an answer is a whole one": Mutant(
+        LATE,
+        "flask",
+        Change(
+            "middleware.py",
+            f"{WSGI_ENDING}                raise\n",
+            f"{WSGI_ENDING}                return\n",
+        ),
+        "flask: .*taken for whole",
+    ),
+    "durations by the clock of the wall": Mutant(
+        CLOCK,
+        "api",
+        Change("middleware.py", "time.perf_counter()", "time.time()"),
+        "api logs durations",
+        quick=True,
+    ),
+    "limits by the clock of the wall": Mutant(
+        CLOCK,
+        "websocket",
+        Change("connection.py", "asyncio.get_running_loop().time", '__import__("time").time'),
+        "websocket (is pinged|allows|keeps|logs)",
+    ),
+    "a disk that is full is an error": Mutant(
+        "disk is full under the log",
+        "api",
+        Change(
+            "logs.py",
+            "        root.addHandler(handler)\n",
+            "        root.addHandler(handler)\n        handler.handleError = lambda record: 1 / 0\n",
+        ),
+        "api answers",
+    ),
+    "nobody sees that the client has left": Mutant(
+        "client of the model leaves",
+        "inference",
+        Change("disconnect.py", "gone = True\n                work.cancel()", "gone = True"),
+        "while it waits: .*its place is free",
+    ),
+    "a stream ends as if all were well": Mutant(
+        ENGINE_FAILS,
+        "inference",
+        Change("streaming.py", "            yield fail(500, str(error))\n", "            return\n"),
+        "fail in a stream: .*ends without an error",
+    ),
+    "a stream tells the error": Mutant(
+        ENGINE_FAILS,
+        "inference",
+        Change(
+            "streaming.py",
+            '        except Exception:\n            log.exception("unhandled error in a stream")\n'
+            '            yield fail(500, "Internal server error")',
+            '        except Exception as error:\n            log.exception("unhandled error in a stream")\n'
+            "            yield fail(500, repr(error))",
+        ),
+        "raise in a stream: .*",
+    ),
+    "a token in the log": Mutant(
+        TOKENS,
+        "api",
+        Change("auth.py", "entry {number}: expected", "entry {item}: expected"),
+        "the secret is printed",
+        quick=True,
+    ),
+    "a token that stands there twice": Mutant(
+        TOKENS,
+        "flask",
+        Change("auth.py", "if digest in digests:", "if False:"),
+        "twice: .*it (started|never)|did not end|TimeoutExpired",
+    ),
+    "what has begun is cut off": Mutant(
+        DRAIN,
+        "api",
+        Change("serve.py", "timeout_graceful_shutdown=5", "timeout_graceful_shutdown=0"),
+        "api (answers|streams)",
+    ),
+    "half a model is a whole one": Mutant(
+        "download of a model breaks off",
+        "inference",
+        Change(
+            "weights.py",
+            "        raise ModelMissingError(\n",
+            "        return models_dir\n        raise ModelMissingError(\n",
+        ),
+        "half a model is taken for a whole one",
+    ),
+    "only the server itself is ended": Mutant(
+        DEATHS,
+        "command",
+        Change(
+            "process.py", "os.killpg(self._child.pid, number)", "os.kill(self._child.pid, number)"
+        ),
+        "leaves a (daemon|deaf one) .*left behind",
+    ),
+    "daemons are forgotten": Mutant(
+        ENDS,
+        "command",
+        Change("process.py", "        _end(self._signal_strays)\n", ""),
+        "has a daemon leaves nothing behind: .*left behind",
+        quick=True,
+    ),
+    "nobody watches the port": Mutant(
+        DEATHS,
+        "command",
+        Change("process.py", "refusals == REFUSALS", "refusals < 0"),
+        "closes its port .*did not end",
+    ),
+    "a crash is no error": Mutant(
+        DEATHS,
+        "command",
+        Change("process.py", "os._exit(1)", "os._exit(0)"),
+        "in a container: .*exit code 0",
+    ),
+    "nobody reads what it prints": Mutant(
+        "server of one's own prints without end",
+        "command",
+        Change(
+            "process.py",
+            "stdin=subprocess.DEVNULL,",
+            "stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,",
+        ),
+        "it answers: .*[Tt]ime",
+    ),
+}
