@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,15 @@ class Report:
     checks: set[str] = field(default_factory=set)
     violations: dict[tuple[str, str, str], Violation] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
+
+    def forget(self, untold: Collection[str]) -> None:
+        """Drop violations whose message has one of these parts; a part that none has is an error."""
+        for part in untold:
+            found = [key for key, each in self.violations.items() if part in each.message]
+            if not found:
+                self.errors.append(f"no violation says {part!r} any more")
+            for key in found:
+                del self.violations[key]
 
 
 def read(path: Path, report: Report) -> None:
