@@ -1,7 +1,10 @@
 """Random answers to all questions: about half of the sets can be rendered, the others hold something that cannot."""
 
 import functools
+import json
 import math
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,11 +67,29 @@ class Given:
 def draw_sets(number: int, seed: int, home: Path) -> list[Given]:
     """About that many different sets, the same ones for the same seed; each style and each question has its share.
 
+    In a process of its own, because hypothesis takes constants from all modules that are loaded.
+
     Args:
         number: how many.
         seed: of the whole run.
         home: where hypothesis may write.
     """
+    program = "import harden.answers_given as given, sys; given.tell_sets(*sys.argv[1:])"
+    drawn = subprocess.run(
+        [sys.executable, "-c", program, str(number), str(seed), str(home)],
+        cwd=family.ROOT / "tests",
+        check=True,
+        capture_output=True,
+    ).stdout
+    return [Given(answers, fine) for answers, fine in json.loads(drawn)]
+
+
+def tell_sets(number: str, seed: str, home: str) -> None:
+    drawn = _draw_sets(int(number), int(seed), Path(home))
+    print(json.dumps([[given.answers, given.fine] for given in drawn]))
+
+
+def _draw_sets(number: int, seed: int, home: Path) -> list[Given]:
     hypothesis.configuration.set_hypothesis_home_dir(home)
     found: dict[str, Given] = {}
     runs = [(sets(kind, ""), 0.4 / len(KINDS)) for kind in KINDS]
