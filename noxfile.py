@@ -29,6 +29,7 @@ nox.options.sessions = [
     "engine",
     "hooks",
     "workflows",
+    "harden",
     "update",
     "broken",
     "project",
@@ -208,6 +209,18 @@ def bench(session: nox.Session) -> None:
     """The inference style beside other ways to serve the same model; `-- --quick` tries it, `-- --write` writes the tables."""
     session.install("-r", "benchmarks/requirements.txt", "-c", "constraints.txt")
     session.run("python", "-m", "benchmarks", *session.posargs)
+
+
+@proof
+def harden(session: nox.Session) -> None:
+    """Load, faults, bad input, hostile answers, supply chain: a slice of five minutes; `-- --full --write` takes it all."""
+    run_module(session, "harden", *session.posargs)
+
+
+@proof
+def overhead(session: nox.Session) -> None:
+    """What stands around the handlers, beside the bare framework, in CPU time; `-- --write` writes the table."""
+    run(session, "python", "-m", "benchmarks.overhead", *session.posargs)
 
 
 @proof

@@ -31,7 +31,7 @@ MUTANTS: dict[str, Mutant] = {
     "open to strangers": (
         API,
         WEB,
-        "        dependencies=[Depends(bearer(Tokens.from_env()))],\n",
+        "    app.add_middleware(Bearer, tokens=Tokens.from_env(), open_paths=OPEN_PATHS)\n",
         "",
         projects.check_calls,
         "open to strangers",

@@ -20,13 +20,33 @@ LEAST_RELEASES = 3
 STARTERS = {"handlers.py", "settings.py", "test_handlers.py"}
 # Starter code that was released, then changed all the same: its path, the SHA-256 of what it is now, and why.
 CHANGED_STARTERS: Mapping[str, tuple[str, str]] = {
+    "template/{{ api }}/src/{{ package_name }}/settings.py": (
+        "f42d767324eec6f926dc9de91be42bf88ec9406face00de112e674758978b328",
+        "1.3.0: limits of requests at once and of their time, hosts; unset, nothing changes",
+    ),
+    "template/{{ django }}/src/{{ package_name }}/settings.py": (
+        "b0476d91b110b4023cde2dc9981bc41cb5728b8b7f9a1c5b3b079dc9ed97c234",
+        "1.3.0: limits of requests at once and of their time, hosts; unset, nothing changes",
+    ),
+    "template/{{ flask }}/src/{{ package_name }}/settings.py": (
+        "bbe676be8c94e8d971ce5eb6d508ac1e2780284a2526b750fc929b3769b73b42",
+        "1.3.0: limits of requests at once and of their time, hosts; unset, nothing changes",
+    ),
     "template/{{ inference }}/src/{{ package_name }}/handlers.py": (
         "ff872e89958c1de372f8e7851fbe0f81f9252648a100a67602a5e2bb635defe3",
         "1.3.0: streams, and takes a seed; the old one works as before",
     ),
+    "template/{{ inference }}/src/{{ package_name }}/settings.py": (
+        "a50585c8a64714adc106a41c30fe17414ea373830f77dc75e8c49187638ec0c8",
+        "1.3.0: limits of requests at once and of their time, hosts; unset, nothing changes",
+    ),
     "template/{{ inference }}/tests/test_handlers.py": (
         "8cf39138c6d55c489dfad641138eaaabb963509e5c48778f8f7754289afef0f7",
         "1.3.0: the tests of that",
+    ),
+    "template/{{ websocket }}/src/{{ package_name }}/settings.py": (
+        "e4151beeb0fe85ca471260afe6f32edb7f29e67347a7f16d6a1cf47a6485282c",
+        "1.3.0: limits of requests at once and of their time, hosts; unset, nothing changes",
     ),
 }
 

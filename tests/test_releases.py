@@ -209,8 +209,9 @@ def test_only_what_ci_passed_is_published() -> None:
     ci = yaml.safe_load((family.ROOT / ".github/workflows/ci.yml").read_text())
     trigger = workflow[True]["workflow_run"]  # YAML reads `on` as a yes
     assert trigger == {"workflows": [ci["name"]], "types": ["completed"], "branches": ["main"]}
-    assert workflow["permissions"] == {"contents": "write"}
+    assert workflow["permissions"] == {}
     (job,) = workflow["jobs"].values()
+    assert job["permissions"] == {"contents": "write"}
     assert "conclusion == 'success'" in job["if"]
     assert "event == 'push'" in job["if"]
     checkout, publish = job["steps"]

@@ -3,16 +3,30 @@
 import argparse
 import importlib
 import os
+import platform
+import re
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import family
 from harden.report import Options, Row, table
 
-PARTS = ("contracts", "generated", "sockets", "faults", "crowd", "load", "answers", "supply")
+DOCUMENT = family.ROOT / "docs/reliability.md"
+PARTS = (
+    "limits",
+    "contracts",
+    "generated",
+    "sockets",
+    "faults",
+    "crowd",
+    "load",
+    "answers",
+    "supply",
+)
 
 
 def main() -> None:
@@ -21,6 +35,7 @@ def main() -> None:
         "parts", nargs="*", choices=[*PARTS, []], metavar="PART", help=", ".join(PARTS)
     )
     parser.add_argument("--full", action="store_true", help="everything, which takes an hour")
+    parser.add_argument("--write", action="store_true", help="the table in docs/reliability.md too")
     arguments = parser.parse_args()
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="harden") as folder:
@@ -28,9 +43,20 @@ def main() -> None:
         template = family.export(Path(folder, "template"))
         options = Options(arguments.full, Path(folder), template)
         rows = list(tried(arguments.parts or PARTS, options))
-    print(f"\n{table(rows)}\n\n{time.monotonic() - started:.0f} seconds")
+    text = f"{table(rows)}\n\n{machine()}, {(time.monotonic() - started) / 60:.0f} minutes.\n"
+    print(f"\n{text}")
+    if arguments.write:
+        marked = re.compile(r"(<!-- harden: begin -->\n).*?(<!-- harden: end -->)", re.DOTALL)
+        DOCUMENT.write_text(marked.sub(lambda m: f"{m[1]}{text}{m[2]}", DOCUMENT.read_text()))
     if any(row.problems() for row in rows):
         sys.exit("not all of it held")
+
+
+def machine() -> str:
+    """On what the figures were taken, and with which versions."""
+    packages = ("fastapi", "starlette", "flask", "django", "uvicorn", "uvloop", "schemathesis")
+    versions = ", ".join(f"{name} {version(name)}" for name in packages)
+    return f"{os.cpu_count()} cores, Python {platform.python_version()}, {versions}"
 
 
 def tried(parts: tuple[str, ...], options: Options) -> Iterator[Row]:

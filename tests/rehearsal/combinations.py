@@ -45,6 +45,7 @@ TUNED: tuple[family.Answers, ...] = (
         "user_name": "Ann O'Hara",
         "user_email": "ann@example.com",
         "custom_domain": "api.example.com",
+        "enforce_domain": True,
         "gpu": "H100:2, A100",
         "model_id": "owner/model-1b",
         "model_revision": "v1.0",
@@ -71,6 +72,7 @@ TUNED: tuple[family.Answers, ...] = (
         "project_slug": "one-app",  # one name, so that both can have one lock file
         "package_name": "app_of_two",
         "custom_domain": "*.example.org",
+        "requests_per_minute": 70,
         "gpu": "none",
         "server_port": 1025,
         "license": "apache-2.0",

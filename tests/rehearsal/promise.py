@@ -6,6 +6,7 @@ reads the rendered modal_app.py.
 """
 
 import hashlib
+import json
 import re
 import shlex
 from collections.abc import Sequence
@@ -160,6 +161,7 @@ def _main_function(known: family.Answers) -> Table:
         "experiments": {"enable_gpu_snapshot": "True"} if known["snapshots"] == "gpu" else {},
         "regions": _listed(known["region"]),
         "secrets": {slug: keys(known)} if keys(known) else {},
+        "variables": _hosts(known),
     }
     if inference:
         table["volumes"] = {"/models": (f"{slug}-models", "read only")}
@@ -170,8 +172,17 @@ def _main_function(known: family.Answers) -> Table:
             **({} if gpus else {"CACHE_MEGABYTES": str(known["memory"] // 4)}),
             "HF_HUB_OFFLINE": "1",
             "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+            **_hosts(known),
         }
     return table
+
+
+def _hosts(known: family.Answers) -> dict[str, str]:
+    """The variable by which an application answers under its domain only."""
+    domain, style = known["custom_domain"], known["style"]
+    if not domain or not known["enforce_domain"] or style in ("simple", "server"):
+        return {}
+    return {"ENFORCED_HOSTS": domain if style == "django" else json.dumps([domain])}
 
 
 def _files(package: Path, data: Sequence[str]) -> Table:

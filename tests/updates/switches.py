@@ -17,7 +17,9 @@ OTHERS: dict[str, list[object]] = {
     "user_name": ["Zoë Ng"],
     "user_email": ["zoe@example.com"],
     "auth": ["proxy", "bearer", "login", "none"],
+    "requests_per_minute": [60],
     "custom_domain": ["api.example.com"],
+    "enforce_domain": [True],
     "gpu": ["H100:2, A100", "none"],
     "model_id": ["owner/model"],
     "model_revision": ["v2"],
@@ -41,12 +43,19 @@ OTHERS: dict[str, list[object]] = {
     "gpu_snapshot": [True],
 }
 ONLY_IN = {  # questions that not every kind is asked
+    "enforce_domain": {"api", "inference", "websocket", "flask", "django"},
     "gpu": {"inference"},
     "gpu_snapshot": {"inference"},
     "model_id": {"inference"},
     "model_revision": {"inference"},
     "server_command": {"command"},
+    "requests_per_minute": {"simple", "api", "inference", "websocket", "flask", "django"},
     "server_port": {"gradio", "streamlit", "command"},
+}
+# Answers without which a question is not asked.
+WITH: dict[str, tuple[tuple[str, object], ...]] = {
+    "requests_per_minute": (("auth", "bearer"),),
+    "enforce_domain": (("custom_domain", "api.example.com"),),
 }
 
 
@@ -82,7 +91,7 @@ def answers() -> Iterator[Switch]:
                 ):
                     continue
                 if name != "auth" or (kind, value) in auths:
-                    yield Switch(kind, ((name, value),))
+                    yield Switch(kind, (*WITH.get(name, ()), (name, value)))
 
 
 def pairs() -> Iterator[Switch]:

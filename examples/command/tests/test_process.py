@@ -133,8 +133,8 @@ def test_the_port_of_somebody_else_is_not_taken_for_ours(port: int, server: list
 def test_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OWN", "kept")
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
-    found = process.environment("0.0.0.0", 8000)  # noqa: S104
-    assert (found["HOST"], found["PORT"], found["OWN"]) == ("0.0.0.0", "8000", "kept")  # noqa: S104
+    found = process.environment("0.0.0.0", 8000)  # noqa: S104 (compared)
+    assert (found["HOST"], found["PORT"], found["OWN"]) == ("0.0.0.0", "8000", "kept")  # noqa: S104 (compared)
     show = "import sys, myapi; print(sys.executable)"
     run = subprocess.run(
         ["python", "-c", show], env=found, cwd="/", capture_output=True, text=True, check=True

@@ -195,7 +195,7 @@ def test_many_at_random_get_what_each_gets_alone(
     monkeypatch.setenv("MAX_BATCH", "7")
     monkeypatch.setenv("MAX_QUEUE", "1000")
     monkeypatch.setenv("PREFILL_CHUNK", "11")
-    engine, numbers = start(model_dir), random.Random(3)  # noqa: S311
+    engine, numbers = start(model_dir), random.Random(3)  # noqa: S311 (made-up input)
     words = ["The", "sea", "is", "wide", "and", "Ships", "cross", "é😀", "in", "the", "night"]
     jobs = [
         Job(
@@ -263,7 +263,7 @@ def test_tokens_come_as_often_as_they_are_likely() -> None:
         (0.5, 1.0, [1, 0, 0, 0]),
         (1.0, 0.5, [0.658, 0, 0.237, 0.105]),
     ):
-        rows = [Sampling(temperature, top_p, random.Random(n)) for n in range(20_000)]  # noqa: S311
+        rows = [Sampling(temperature, top_p, random.Random(n)) for n in range(20_000)]  # noqa: S311 (made-up input)
         tokens = choose(probabilities.log().expand(len(rows), -1), rows)
         shares = [tokens.count(token) / len(rows) for token in range(4)]
         assert shares == pytest.approx(expected, abs=0.015)
@@ -392,7 +392,7 @@ def test_scores_that_are_no_numbers_choose_a_token_that_there_is() -> None:
 
     from myapi.sampling import Sampling, choose
 
-    rows = [Sampling(temperature, 0.9, random.Random(1)) for temperature in (0.0, 1.0)]  # noqa: S311
+    rows = [Sampling(temperature, 0.9, random.Random(1)) for temperature in (0.0, 1.0)]  # noqa: S311 (made-up input)
     for score in (float("nan"), float("inf"), float("-inf")):
         assert set(choose(torch.full((2, 8), score), rows)) <= set(range(8))
 

@@ -83,7 +83,7 @@ def test_bytes_that_are_no_text_do_not_hold_up_what_follows() -> None:
 
 
 def test_what_was_added_unread_is_in_the_text() -> None:
-    numbers, seen = random.Random(1), set()  # noqa: S311
+    numbers, seen = random.Random(1), set()  # noqa: S311 (made-up input)
     for _ in range(LEAST):
         text = "".join(numbers.choices("ab é😀", k=numbers.randint(0, 30)))
         stream = TextStream(decode, [65], ())

@@ -29,10 +29,10 @@ def test_the_process_answers(address: str) -> None:
 def test_its_options() -> None:
     options = dict(
         option.removeprefix("--").split("=", 1)
-        for option in command("0.0.0.0", 8000)  # noqa: S104
+        for option in command("0.0.0.0", 8000)  # noqa: S104 (compared)
         if option.startswith("--")
     )
-    assert (options["server.address"], options["server.port"]) == ("0.0.0.0", "8000")  # noqa: S104
+    assert (options["server.address"], options["server.port"]) == ("0.0.0.0", "8000")  # noqa: S104 (compared)
     assert options["browser.gatherUsageStats"] == "false"
     # They keep strangers' pages from using a visitor's session.
     assert "false" not in (

@@ -6,7 +6,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
 
 from . import handlers, logs
-from .middleware import RequestContext
+from .middleware import Limits, RequestContext
 from .settings import Settings
 
 
@@ -35,7 +35,14 @@ def create_app() -> FastAPI:
         problems = [{key: item[key] for key in ("type", "loc", "msg")} for item in error.errors()]
         return JSONResponse({"detail": problems}, status_code=422)
 
-    app.add_middleware(RequestContext, max_body_bytes=settings.max_body_bytes)
+    app.add_middleware(
+        Limits,
+        hosts=settings.enforced_hosts,
+        max_body_bytes=settings.max_body_bytes,
+        max_in_flight=settings.max_in_flight,
+        seconds=settings.request_seconds,
+    )
+    app.add_middleware(RequestContext)
     if settings.cors_origins:  # outermost, so that a browser can read errors too
         app.add_middleware(
             CORSMiddleware,

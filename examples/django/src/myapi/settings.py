@@ -14,8 +14,15 @@ LOG_LEVEL = os.environ.get("LOG_LEVEL", "INFO")
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", ".modal.run"]
 ALLOWED_HOSTS += os.environ.get("ALLOWED_HOSTS", "").replace(",", " ").split()
 
+# The only names under which it answers, `*.example.org` for all below one, separated by commas. Empty: the ones above.
+ENFORCED_HOSTS = os.environ.get("ENFORCED_HOSTS", "").replace(",", " ").split()
+# Origins whose pages may call this application from a browser, as https://app.example.com, separated by commas.
+CORS_ORIGINS = os.environ.get("CORS_ORIGINS", "").replace(",", " ").split()
+
 # A larger request is refused with 413. Modal itself would pass 4 GiB on.
 DATA_UPLOAD_MAX_MEMORY_SIZE = int(os.environ.get("MAX_BODY_BYTES", "1000000"))
+# More requests at once are refused with 503. Modal sends no more than max_inputs in modal_app.py.
+MAX_IN_FLIGHT = int(os.environ.get("MAX_IN_FLIGHT", "50"))
 
 # No database and no sessions: what a container writes to its disk goes with it.
 ROOT_URLCONF = f"{__package__}.web"

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 
 from . import handlers, logs
 from .errors import Request
-from .middleware import BodyLimit, RequestContext
+from .middleware import Cors, Limits, RequestContext
 
 
 def create_app() -> WSGIApplication:
@@ -21,8 +21,14 @@ def create_app() -> WSGIApplication:
     django.request_class = Request
     logs.configure(settings.LOG_LEVEL)
     logging.getLogger("django.request").setLevel("ERROR")  # each 4xx stands in the access log
-    app: WSGIApplication = BodyLimit(django, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
-    return RequestContext(app)
+    app: WSGIApplication = Limits(
+        django,
+        hosts=settings.ENFORCED_HOSTS,
+        max_body_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
+        max_in_flight=settings.MAX_IN_FLIGHT,
+    )
+    # CORS outermost, so that a browser can read errors too.
+    return Cors(RequestContext(app), settings.CORS_ORIGINS)
 
 
 @require_safe

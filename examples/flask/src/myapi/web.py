@@ -7,7 +7,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from . import handlers, logs
-from .middleware import BodyLimit, RequestContext
+from .middleware import Cors, Limits, RequestContext
 from .settings import Settings
 
 
@@ -30,8 +30,14 @@ def create_app() -> Flask:
             return {"status": "ready"}, 200
         return {"status": "not ready"}, 503
 
-    wsgi_app: WSGIApplication = BodyLimit(app.wsgi_app, settings.max_body_bytes)
-    app.wsgi_app = RequestContext(wsgi_app)  # type: ignore[method-assign]
+    wsgi_app: WSGIApplication = Limits(
+        app.wsgi_app,
+        hosts=settings.enforced_hosts,
+        max_body_bytes=settings.max_body_bytes,
+        max_in_flight=settings.max_in_flight,
+    )
+    # CORS outermost, so that a browser can read errors too.
+    app.wsgi_app = Cors(RequestContext(wsgi_app), settings.cors_origins)  # type: ignore[method-assign]
     return app
 
 

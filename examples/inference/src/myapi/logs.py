@@ -11,6 +11,8 @@ caller: ContextVar[str | None] = ContextVar("caller", default=None)
 
 # What every record has; anything else came through `extra=`.
 _STANDARD = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
+# One for all lines: json.dumps would make it anew each time.
+_encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
 
 
 class JsonFormatter(logging.Formatter):
@@ -20,14 +22,16 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
-            "request_id": request_id.get(),
-            "caller": caller.get(),
         }
-        line |= {key: value for key, value in vars(record).items() if key not in _STANDARD}
+        for key, variable in (("request_id", request_id), ("caller", caller)):
+            if (value := variable.get()) is not None:
+                line[key] = value
+        for key, value in vars(record).items():
+            if key not in _STANDARD and value is not None:
+                line[key] = value
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        present = {key: value for key, value in line.items() if value is not None}
-        return json.dumps(present, ensure_ascii=False, default=str)
+        return _encode(line)
 
 
 def configure(level: str = "INFO") -> None:

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from . import handlers, logs, openai_api
 from .disconnect import CancelOnDisconnect
 from .engine import BusyError, Engine, EngineFailedError, PromptRefusedError
-from .middleware import RequestContext
+from .middleware import Limits, RequestContext
 from .settings import Settings
 
 
@@ -61,7 +61,14 @@ def create_app(engine: Engine) -> FastAPI:
     async def admit(_: Request, error: EngineFailedError) -> JSONResponse:
         return JSONResponse({"detail": str(error)}, status_code=500)
 
-    app.add_middleware(RequestContext, max_body_bytes=settings.max_body_bytes)
+    app.add_middleware(
+        Limits,
+        hosts=settings.enforced_hosts,
+        max_body_bytes=settings.max_body_bytes,
+        max_in_flight=settings.max_in_flight,
+        seconds=settings.request_seconds,
+    )
+    app.add_middleware(RequestContext)
     app.add_middleware(CancelOnDisconnect)
     if settings.cors_origins:  # outermost, so that a browser can read errors too
         app.add_middleware(

@@ -12,6 +12,8 @@ class Settings(BaseSettings):
     # Other origins whose pages may connect, as JSON: ["https://app.example.com"], or ["*"] for all.
     # Pages of this host may, and so may programs, which name no origin.
     allowed_origins: list[str] = []
+    # Names under which it answers, as JSON: ["api.example.com", "*.example.org"]. Empty: under any.
+    enforced_hosts: list[str] = []
     # Sockets in one container: fewer than max_inputs in modal_app.py, so that the page and a health check
     # still get through.
     max_connections: int = Field(default=90, gt=0)
@@ -27,3 +29,6 @@ class Settings(BaseSettings):
     idle_seconds: float = Field(default=120, gt=0)
     # How long a client may take to read what it is sent.
     send_seconds: float = Field(default=10, gt=0)
+    # For what is no socket, the page and probes: more at once get 503, and slower ones 504.
+    max_in_flight: int = Field(default=100, gt=0)
+    request_seconds: float = Field(default=10, gt=0)

@@ -14,7 +14,7 @@ from starlette.requests import HTTPConnection
 from . import handlers, logs
 from .auth import Tokens
 from .connection import Connection
-from .middleware import RequestContext
+from .middleware import Limits, RequestContext
 from .settings import Settings
 
 # The subprotocol that is spoken. A browser cannot send headers, so its page offers a token beside this
@@ -84,7 +84,14 @@ def create_app() -> FastAPI:
             return JSONResponse({"status": "ready"})
         return JSONResponse({"status": "not ready"}, status_code=503)
 
-    app.add_middleware(RequestContext, max_body_bytes=settings.max_message_bytes)
+    app.add_middleware(
+        Limits,
+        hosts=settings.enforced_hosts,
+        max_body_bytes=settings.max_message_bytes,
+        max_in_flight=settings.max_in_flight,
+        seconds=settings.request_seconds,
+    )
+    app.add_middleware(RequestContext)
     return app
 
 

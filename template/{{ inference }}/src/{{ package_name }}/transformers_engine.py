@@ -158,7 +158,7 @@ class TransformersEngine:
         request = Request(
             prompt,
             self._limit(len(prompt), job.max_new_tokens),
-            Sampling(job.temperature, job.top_p, random.Random(job.seed)),  # noqa: S311
+            Sampling(job.temperature, job.top_p, random.Random(job.seed)),  # noqa: S311 (sampling, not secrets)
             TextStream(self._decode, prompt, job.stop),
             interval=interval,
         )

@@ -1,0 +1,46 @@
+"""Servers with one fault each that only load shows, and one without, so that the judgement is judged too."""
+
+from pathlib import Path
+
+# Name: what the server does with each request, and a word of the sentence in which that must be said.
+MUTANTS = {
+    "healthy": ("pass", ""),
+    "leaks": ("KEPT.append(bytearray(20_000))", "memory grew"),
+    "stalls": ("time.sleep(0.2 * (COUNT % 300 == 0))", "p99 is"),
+    "fails": ("status = 500 if COUNT % 500 == 0 else 200", "500"),
+    "mixes-up": ("body, LAST[:] = (LAST[0] if LAST else body), [body]", "a wrong answer"),
+    "cuts-off": (
+        "if COUNT % 500 == 0: return await send(CUT)",
+        "cut off",
+    ),
+}
+APP = """
+import socket, sys, time, uvicorn
+COUNT, KEPT, LAST = 0, [], []
+CUT = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"9")]}
+
+async def app(scope, receive, send):
+    global COUNT
+    COUNT += 1
+    status, body = 200, (await receive())["body"]
+    FAULT
+    head = [(b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": head})
+    await send({"type": "http.response.body", "body": body})
+
+def main():
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+    print("myapi: broken at http://127.0.0.1:%d" % listener.getsockname()[1], flush=True)
+    config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False)
+    uvicorn.Server(config).run([listener])
+"""
+
+
+def broken(folder: Path, fault: str) -> Path:
+    """Write a server with this line in it, as if it were a project."""
+    source = folder / "project" / "src"
+    source.mkdir(parents=True)
+    (source / "app.py").write_text(APP.replace("FAULT", fault))
+    return source.parent
