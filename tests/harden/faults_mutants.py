@@ -49,13 +49,16 @@ DRAIN = "SIGTERM: requests and streams"
 WSGI_ENDING = (
     "            if status:  # too late for another answer; the server cuts the connection\n"
 )
-ANSWER = 'JSONResponse({"detail": "Internal server error"}, status_code=500)'
 
 MUTANTS = {
     "an error is nobody's": Mutant(
         RAISES,
         "api",
-        Change("middleware.py", f"            error = {ANSWER}\n", "            raise\n"),
+        Change(
+            "middleware.py",
+            "            await as_json(error)(scope, receive, send_with_id)",
+            "            raise",
+        ),
         "api answers: .*(JSONDecodeError|not 500)",
         quick=True,
     ),
