@@ -5,8 +5,11 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from http.client import HTTPException, IncompleteRead
+
+from websockets.exceptions import InvalidStatus
 
 from harden.faults_clients import LONG, SERVE_ENGINE
 from harden.faults_http import socket as open_socket
@@ -38,18 +41,42 @@ def finishes(trial: Trial) -> str:
     return "what has begun is finished, new connections are refused, ends within 4 s"
 
 
-def check_end(trial: Trial, style: str, service: Service, seconds: float) -> None:
+def refused(service: Service) -> None:
+    """That a request on a new connection is not answered."""
+    got = b""
+    with (
+        contextlib.suppress(ConnectionRefusedError, ConnectionResetError),
+        socket.create_connection(("127.0.0.1", service.port), timeout=2) as late,
+    ):
+        late.sendall(b"GET /ok HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        got = late.recv(100)
+    assert not got, f"answered: {got!r}"
+
+
+def no_socket(service: Service) -> None:
+    """That a new socket is not let in: 503, or no connection at all."""
+    try:
+        open_socket(service).close()
+    except InvalidStatus as error:
+        assert error.response.status_code == 503, error.response
+    except OSError:
+        return
+    else:
+        raise AssertionError("a new socket is let in")
+
+
+def check_end(
+    trial: Trial,
+    style: str,
+    service: Service,
+    seconds: float,
+    knock: Callable[[Service], None] = refused,
+) -> None:
     """It ends after SIGTERM within that time, with a proper code, and takes nothing new meanwhile."""
     service.process.send_signal(signal.SIGTERM)
     time.sleep(0.4)
     with trial.case(f"{style} lets nobody in"):
-        try:
-            with socket.create_connection(("127.0.0.1", service.port), timeout=2) as late:
-                late.sendall(b"GET /ok HTTP/1.1\r\nHost: localhost\r\n\r\n")
-                got = late.recv(100)
-        except (ConnectionRefusedError, ConnectionResetError):
-            got = b""
-        assert not got, f"answered: {got!r}"
+        knock(service)
     with trial.case(f"{style} ends"):
         try:
             code = service.process.wait(seconds)
@@ -102,15 +129,14 @@ def sockets(trial: Trial) -> str:
             opened = [stack.enter_context(open_socket(service)) for _ in range(5)]
             opened[0].send("slow")
             time.sleep(0.3)
-            check_end(trial, style, service, 8)
+            check_end(trial, style, service, 8, no_socket)
             with trial.case("websocket closes each with a code"):
                 codes = [ended(each) for each in opened]
                 assert codes == [1012] * 5, codes
             with trial.case("websocket logs each"):
                 logged = [line["code"] for line in lines(service) if line["message"] == "socket"]
-                # The one that was at work finds its socket gone only when it wants to answer.
-                assert sorted(logged) == [1006, *[1012] * 4], logged
-    return "1012 for each, in the log too (1006 for one that was being answered)"
+                assert logged == [1012] * 5, logged
+    return "1012 for each, in the log too; a new one gets 503 or no connection"
 
 
 def texts(trial: Trial) -> str:

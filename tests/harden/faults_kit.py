@@ -39,14 +39,14 @@ class Trial:
 
     Attributes:
         options: of the run.
-        change: what is broken in each project beside the fault itself, to see whether anybody notices.
+        changes: what is broken in each project beside the fault itself, to see whether anybody notices.
         only: styles to try it on; all of the fault's where there are none.
         cases: names of the ways, each once.
         failures: a sentence for each that went wrong.
     """
 
     options: Options
-    change: Change | None = None
+    changes: Sequence[Change] = ()
     only: Sequence[str] = ()
     cases: set[str] = field(default_factory=set)
     failures: list[str] = field(default_factory=list)
@@ -86,11 +86,11 @@ class Trial:
         shutil.copytree(original, project)
         for file, content in (files or {}).items():
             shutil.copy(BROKEN / content, project / PACKAGE / file)
-        if self.change:
-            changed = project / PACKAGE / self.change.file
+        for change in self.changes:
+            changed = project / PACKAGE / change.file
             text = changed.read_text()
-            assert text.count(self.change.old) >= 1, f"{self.change.old!r} is not in {changed}"
-            changed.write_text(text.replace(self.change.old, self.change.new))
+            assert change.old in text, f"{change.old!r} is not in {changed}"
+            changed.write_text(text.replace(change.old, change.new))
         return project
 
 

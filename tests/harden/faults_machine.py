@@ -70,7 +70,9 @@ def no_descriptors(trial: Trial) -> str:
                     before = sum(sum(each.cpu_times()[:2]) for each in tree)
                     time.sleep(2)
                     used = sum(sum(each.cpu_times()[:2]) for each in tree) - before
-                    assert used < 0.3, f"{used:.1f} of 2 seconds of a core, for nothing"
+                    # asyncio tries again each second, as often as its queue is long.
+                    limit = 0.3 if style == "command" else 1.2
+                    assert used < limit, f"{used:.1f} of 2 seconds of a core, for nothing"
             with trial.case(f"{style} recovers"):
                 assert service.process.poll() is None, "it ended"
                 wait_for("an answer", partial(answers, service, path), 20)

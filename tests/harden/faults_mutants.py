@@ -17,6 +17,7 @@ class Mutant:
         change: what is broken.
         says: an expression for the failure.
         quick: whether the slice takes it.
+        also: what must be broken too, because it would do instead.
     """
 
     fault: str
@@ -24,11 +25,13 @@ class Mutant:
     change: Change
     says: str
     quick: bool = False
+    also: Change | None = None
 
 
 def survives(mutant: Mutant, fault: Fault, options: Options) -> str:
     """Why it is not caught; nothing where it is."""
-    trial = Trial(options, mutant.change, (mutant.style,))
+    changes = [change for change in (mutant.change, mutant.also) if change]
+    trial = Trial(options, changes, (mutant.style,))
     failures = fault.row(trial).failures
     if any(re.search(mutant.says, failure, re.DOTALL) for failure in failures):
         return ""
@@ -46,13 +49,16 @@ DRAIN = "SIGTERM: requests and streams"
 WSGI_ENDING = (
     "            if status:  # too late for another answer; the server cuts the connection\n"
 )
-ANSWER = 'JSONResponse({"detail": "Internal server error"}, status_code=500)'
 
 MUTANTS = {
     "an error is nobody's": Mutant(
         RAISES,
         "api",
-        Change("middleware.py", f"            error = {ANSWER}\n", "            raise\n"),
+        Change(
+            "middleware.py",
+            "            await as_json(error)(scope, receive, send_with_id)",
+            "            raise",
+        ),
         "api answers: .*(JSONDecodeError|not 500)",
         quick=True,
     ),
@@ -111,7 +117,7 @@ MUTANTS = {
             "        root.addHandler(handler)\n",
             "        root.addHandler(handler)\n        handler.handleError = lambda record: 1 / 0\n",
         ),
-        "api answers",
+        "api (answers|fails)",
     ),
     "nobody sees that the client has left": Mutant(
         "client of the model leaves",
@@ -169,10 +175,15 @@ MUTANTS = {
     "only the server itself is ended": Mutant(
         DEATHS,
         "command",
-        Change(
-            "process.py", "os.killpg(self._child.pid, number)", "os.kill(self._child.pid, number)"
-        ),
+        Change("process.py", "os.killpg(self._child.pid", "os.kill(self._child.pid"),
         "leaves a (daemon|deaf one) .*left behind",
+        also=Change("process.py", "{MARK: self._mark}", "{}"),
+    ),
+    "one that is deaf is waited for": Mutant(
+        ENDS,
+        "command",
+        Change("process.py", "signal_all(signal.SIGKILL)", "signal_all(0)"),
+        "is deaf ends: TimeoutExpired",
     ),
     "daemons are forgotten": Mutant(
         ENDS,

@@ -67,16 +67,18 @@ def deaths(trial: Trial) -> str:
 
 def dies(project: Path, program: str, said: str) -> None:
     mark = f"{time.time_ns()}"
-    run = subprocess.Popen(
-        [sys.executable, "-c", program, "--port", str(free_port())],
-        cwd=project,
-        env={**os.environ, **SECRETS, "PYTHONPATH": str(project / "src"), "FAULT": mark},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
+    log = project.parent / f"{mark}.log"
+    with log.open("wb") as out:  # no pipe, which would wait for what is left behind too
+        run = subprocess.Popen(
+            [sys.executable, "-c", program, "--port", str(free_port())],
+            cwd=project,
+            env={**os.environ, **SECRETS, "PYTHONPATH": str(project / "src"), "FAULT": mark},
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
     try:
-        printed = run.communicate(timeout=25)[0].decode()
+        run.wait(25)
     except subprocess.TimeoutExpired:
         raise AssertionError("it did not end within 25 seconds") from None
     finally:
@@ -85,6 +87,7 @@ def dies(project: Path, program: str, said: str) -> None:
             with contextlib.suppress(psutil.Error):
                 each.kill()
         end(run)
+    printed = log.read_text()
     assert run.returncode == 1, f"exit code {run.returncode}: {printed[-500:]}"
     found = [line for line in printed.splitlines() if re.search(said.rstrip("$"), line)]
     assert len(found) == 1, f"{len(found)} lines say {said}: {printed[-800:]}"
@@ -109,6 +112,7 @@ def prints(trial: Trial) -> str:
         with served(project, command=["bash", "-c", QUIETLY, "bash", program]) as service:
             shell = psutil.Process(service.process.pid)
             (parent,) = (each for each in shell.children() if "python" in each.name())
+            time.sleep(1.5)
             before = parent.memory_info().rss
             with trial.case("it answers"):
                 statuses = [ask(service, "/", timeout=5).status for _ in range(10)]

@@ -4,6 +4,8 @@ import asyncio
 import json
 import logging
 import threading
+from collections.abc import Coroutine
+from typing import TypeVar
 
 import httpx2
 import pytest
@@ -13,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from myapi.logs import JsonFormatter
 from myapi.middleware import Limits, RequestContext
 
+Result = TypeVar("Result")
 LOOSE = {"hosts": [], "max_body_bytes": 1_000, "max_in_flight": 10, "seconds": 10}
 
 
@@ -46,6 +49,11 @@ async def answer(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": b"done"})
 
 
+def run(work: Coroutine[None, None, Result]) -> Result:
+    """Run it, and fail where it never ends."""
+    return asyncio.run(asyncio.wait_for(work, 10))
+
+
 def client(app: ASGIApp, **limits: object) -> httpx2.AsyncClient:
     whole = RequestContext(Limits(app, **LOOSE | limits))  # type: ignore[arg-type]
     transport = httpx2.ASGITransport(whole, raise_app_exceptions=False)
@@ -59,7 +67,7 @@ def get(
         async with client(app, **limits) as session:
             return await session.get(path, headers=headers)
 
-    return asyncio.run(call())
+    return run(call())
 
 
 def test_one_more_than_may_be_in_flight_is_turned_away() -> None:
@@ -77,7 +85,7 @@ def test_one_more_than_may_be_in_flight_is_turned_away() -> None:
             assert [(await each).status_code for each in waiting] == [200, 200]
             assert (await session.get("/")).status_code == 200, "the places are free again"
 
-    asyncio.run(crowd())
+    run(crowd())
 
 
 def test_who_fails_or_leaves_gives_its_place_back() -> None:
@@ -97,7 +105,7 @@ def test_who_fails_or_leaves_gives_its_place_back() -> None:
             gate.open.set()
             assert (await session.get("/")).status_code == 200
 
-    asyncio.run(come_and_go())
+    run(come_and_go())
 
 
 def test_what_takes_too_long_is_answered_and_ended() -> None:
@@ -111,7 +119,7 @@ def test_what_takes_too_long_is_answered_and_ended() -> None:
             gate.open.set()
             assert (await session.get("/")).status_code == 200
 
-    asyncio.run(wait())
+    run(wait())
 
 
 def test_a_thread_is_not_waited_for() -> None:
@@ -127,7 +135,7 @@ def test_a_thread_is_not_waited_for() -> None:
         assert not release.is_set()
         release.set()
 
-    asyncio.run(wait())
+    run(wait())
 
 
 def test_a_timeout_of_the_applications_own_is_its_error() -> None:
@@ -150,7 +158,7 @@ def test_an_answer_that_has_begun_is_cut() -> None:
     app = RequestContext(Limits(trickle, **LOOSE | {"seconds": 0.05}))  # type: ignore[arg-type]
     scope = {"type": "http", "path": "/", "method": "GET", "headers": []}
     with pytest.raises(Exception, match="No answer within"):
-        asyncio.run(app(scope, None, send))  # type: ignore[arg-type]
+        run(app(scope, None, send))  # type: ignore[arg-type]
     assert [message["type"] for message in sent] == ["http.response.start"]
 
 
@@ -182,7 +190,7 @@ def test_a_socket_under_another_host_is_refused() -> None:
 
     app = Limits(answer, **LOOSE | {"hosts": ["api.example.com"]})  # type: ignore[arg-type]
     scope = {"type": "websocket", "path": "/ws", "headers": [(b"host", b"me--api.modal.run")]}
-    asyncio.run(app(scope, None, send))  # type: ignore[arg-type]
+    run(app(scope, None, send))  # type: ignore[arg-type]
     assert [(message["type"], message["code"]) for message in sent] == [("websocket.close", 1008)]
 
 

@@ -38,6 +38,7 @@ def load() -> None:
 
 
 def chatter() -> None:
+    time.sleep(1)  # for the line that says where it serves
     while True:
         print("x" * 200)
 

@@ -4,6 +4,7 @@ The only module that imports modal. Deploy it as a module, so that the whole pac
 `uv run modal deploy -m myapi.modal_app`
 """
 
+import gc
 from pathlib import Path
 from wsgiref.types import WSGIApplication
 
@@ -51,4 +52,6 @@ app = modal.App("myapi", image=image)
 # https://modal.com/docs/guide/webhooks
 @modal.wsgi_app(requires_proxy_auth=True)
 def web() -> WSGIApplication:
+    # What is loaded stays: to look through it for garbage, again and again, would hold up requests.
+    gc.freeze()
     return create_app()

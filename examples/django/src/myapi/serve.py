@@ -1,6 +1,7 @@
 """Serve here what Modal serves there: `uv run myapi`. Needs no account and no network."""
 
 import argparse
+import gc
 import os
 import secrets
 import signal
@@ -15,6 +16,7 @@ from .modal_app import web
 
 NAME = "myapi"
 EXAMPLE = """curl -s $URL/predict -H 'Content-Type: application/json' -d '{"text": "a longer sentence than the limit", "max_length": 3}'"""
+WORKERS = 50  # threads: as many requests at once as a container takes
 
 
 def main() -> None:
@@ -30,11 +32,16 @@ def main() -> None:
 def serve(listener: socket.socket) -> None:
     url = "http://{}:{}".format(*listener.getsockname()[:2])
     app = load()
+    gc.freeze()  # as in a container: what is loaded stays
     print(f"{NAME}: a Django application at {url}")
     print("try it:", EXAMPLE.replace("$URL", url), flush=True)
 
     config = uvicorn.Config(
-        app, log_config=None, log_level="warning", access_log=False, timeout_graceful_shutdown=5
+        app,
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=5,
     )
     uvicorn.Server(config).run(sockets=[listener])
 
@@ -43,7 +50,7 @@ def load() -> Any:
     """The application that Modal runs."""
     # There a missing secret stops the start. Here it is made up, for this run only.
     os.environ.setdefault("DJANGO_SECRET_KEY", secrets.token_urlsafe(50))
-    return WSGIMiddleware(web.local())
+    return WSGIMiddleware(web.local(), workers=WORKERS)
 
 
 def listen(host: str, port: int) -> socket.socket:

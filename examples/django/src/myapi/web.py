@@ -20,7 +20,9 @@ def create_app() -> WSGIApplication:
     django = get_wsgi_application()
     django.request_class = Request
     logs.configure(settings.LOG_LEVEL)
-    logging.getLogger("django.request").setLevel("ERROR")  # each 4xx stands in the access log
+    # Each 4xx stands in the access log; a stranger could fill it with tracebacks otherwise.
+    logging.getLogger("django.request").setLevel("ERROR")
+    logging.getLogger("django.security").setLevel("CRITICAL")
     app: WSGIApplication = Limits(
         django,
         hosts=settings.ENFORCED_HOSTS,

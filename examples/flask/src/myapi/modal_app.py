@@ -4,6 +4,7 @@ The only module that imports modal. Deploy it as a module, so that the whole pac
 `uv run modal deploy -m myapi.modal_app`
 """
 
+import gc
 from pathlib import Path
 
 import modal
@@ -44,4 +45,6 @@ app = modal.App("myapi", image=image)
 # https://modal.com/docs/guide/webhooks
 @modal.wsgi_app(requires_proxy_auth=True)
 def web() -> Flask:
+    # What is loaded stays: to look through it for garbage, again and again, would hold up requests.
+    gc.freeze()
     return create_app()

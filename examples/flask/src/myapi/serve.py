@@ -1,6 +1,7 @@
 """Serve here what Modal serves there: `uv run myapi`. Needs no account and no network."""
 
 import argparse
+import gc
 import signal
 import socket
 import sys
@@ -13,6 +14,7 @@ from .modal_app import web
 
 NAME = "myapi"
 EXAMPLE = """curl -s $URL/predict -H 'Content-Type: application/json' -d '{"text": "a longer sentence than the limit", "max_length": 3}'"""
+WORKERS = 50  # threads: as many requests at once as a container takes
 
 
 def main() -> None:
@@ -28,18 +30,23 @@ def main() -> None:
 def serve(listener: socket.socket) -> None:
     url = "http://{}:{}".format(*listener.getsockname()[:2])
     app = load()
+    gc.freeze()  # as in a container: what is loaded stays
     print(f"{NAME}: a Flask application at {url}")
     print("try it:", EXAMPLE.replace("$URL", url), flush=True)
 
     config = uvicorn.Config(
-        app, log_config=None, log_level="warning", access_log=False, timeout_graceful_shutdown=5
+        app,
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=5,
     )
     uvicorn.Server(config).run(sockets=[listener])
 
 
 def load() -> Any:
     """The application that Modal runs."""
-    return WSGIMiddleware(web.local())
+    return WSGIMiddleware(web.local(), workers=WORKERS)
 
 
 def listen(host: str, port: int) -> socket.socket:

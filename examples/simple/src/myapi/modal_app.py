@@ -4,6 +4,7 @@ The only module that imports modal. Deploy it as a module, so that the whole pac
 `uv run modal deploy -m myapi.modal_app`
 """
 
+import gc
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +31,8 @@ app = modal.App("myapi", image=image)
 
 if not modal.is_local():
     logs.configure()
+    # What is loaded stays: to look through it for garbage, again and again, would hold up requests.
+    gc.freeze()
 
 
 @app.function(

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import gc
 import json
 import signal
 import socket
@@ -35,11 +36,16 @@ def main() -> None:
 def serve(listener: socket.socket) -> None:
     url = "http://{}:{}".format(*listener.getsockname()[:2])
     app = load()
+    gc.freeze()  # as in a container: what is loaded stays
     print(f"{NAME}: one function behind one URL at {url}, documented at {url}/docs")
     print("try it:", EXAMPLE.replace("$URL", url), flush=True)
 
     config = uvicorn.Config(
-        app, log_config=None, log_level="warning", access_log=False, timeout_graceful_shutdown=5
+        app,
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=5,
     )
     uvicorn.Server(config).run(sockets=[listener])
 

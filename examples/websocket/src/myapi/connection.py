@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import WebSocket, WebSocketDisconnect
 from pydantic_core import from_json, to_json
+from starlette.websockets import WebSocketState
 
 from .settings import Settings
 
@@ -45,12 +46,15 @@ class Connection:
 
         Raises:
             Close: when the client does not read what it is sent.
+        WebSocketDisconnect: when the server stops, and has said so to the client.
         """
         text = (
             message if isinstance(message, str) else to_json(message, inf_nan_mode="null").decode()
         )
         if len(text.encode()) > MODAL_MAX_BYTES:
             raise ValueError("Modal passes messages of up to 2 MiB: send it in parts")
+        if self._websocket.application_state is WebSocketState.DISCONNECTED:
+            raise WebSocketDisconnect(1012, "the server stops")
         try:
             async with asyncio.timeout(self._settings.send_seconds):
                 await self._websocket.send_text(text)

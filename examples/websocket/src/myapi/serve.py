@@ -1,6 +1,7 @@
 """Serve here what Modal serves there: `uv run myapi`. Needs no account and no network."""
 
 import argparse
+import gc
 import logging
 import os
 import secrets
@@ -30,6 +31,7 @@ def main() -> None:
 def serve(listener: socket.socket) -> None:
     url = "http://{}:{}".format(*listener.getsockname()[:2])
     app = load()
+    gc.freeze()  # as in a container: what is loaded stays
     print(f"{NAME}: a WebSocket server at {url}")
     token = os.environ["API_TOKENS"].split(",")[0].partition(":")[2]
     print("try it:", EXAMPLE.replace("$URL", url).replace("$TOKEN", token), flush=True)
@@ -37,9 +39,22 @@ def serve(listener: socket.socket) -> None:
     # A refused handshake is no error of the application: https://github.com/Kludex/uvicorn/pull/3138
     logging.getLogger("uvicorn.error").addFilter(lambda record: "handshake" not in record.msg)
     config = uvicorn.Config(
-        app, log_config=None, log_level="warning", access_log=False, timeout_graceful_shutdown=5
+        app,
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=5,
+        ws_max_size=2 * 1024 * 1024,  # as Modal's
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    Server(config).run(sockets=[listener])
+
+
+class Server(uvicorn.Server):
+    """Lets the application end its sockets: uvicorn itself resets those whose client is just then sending."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self.config.app.state.drain()  # type: ignore[union-attr]
+        await super().shutdown(sockets)
 
 
 def load() -> Any:

@@ -1,15 +1,19 @@
 """The web application around the handlers: the socket, who may open it, and a page. Knows nothing of Modal."""
 
+import asyncio
 import base64
+import contextlib
 import hashlib
 import logging
 import re
 import uuid
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from fastapi import FastAPI, HTTPException, Request, WebSocket
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.requests import HTTPConnection
+from starlette.websockets import WebSocketState
 
 from . import handlers, logs
 from .auth import Tokens
@@ -20,6 +24,7 @@ from .settings import Settings
 # The subprotocol that is spoken. A browser cannot send headers, so its page offers a token beside this
 # one, as "bearer.<token>"; only this one is ever selected, and so sent back.
 SUBPROTOCOL = "app.v1"
+DRAIN_SECONDS = 5  # for clients to take their leave when the server stops
 PAGE = Path(__file__).with_name("page.html")
 log = logging.getLogger(__name__)
 
@@ -28,8 +33,28 @@ def create_app() -> FastAPI:
     settings = Settings()
     logs.configure(settings.log_level)
     tokens = Tokens.from_env()
-    app = FastAPI(openapi_url=None)  # which cannot describe a socket
     connected: set[WebSocket] = set()
+    draining = False
+
+    async def drain() -> None:
+        """Let nobody in any more, and ask all to connect again elsewhere."""
+        nonlocal draining
+        draining = True
+        until = asyncio.get_running_loop().time() + DRAIN_SECONDS
+        open_still = list(connected)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(until):
+                await asyncio.gather(*map(leave, open_still), return_exceptions=True)
+                while connected:  # noqa: ASYNC110 (nobody tells)
+                    await asyncio.sleep(0.01)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await drain()
+
+    app = FastAPI(openapi_url=None, lifespan=lifespan)  # OpenAPI cannot describe a socket
+    app.state.drain = drain
     page = PAGE.read_text(encoding="utf-8")
     page_headers = {
         "Cache-Control": "no-cache",
@@ -45,7 +70,7 @@ def create_app() -> FastAPI:
         if caller is None:
             raise HTTPException(401, "Missing or unknown token", {"WWW-Authenticate": "Bearer"})
         logs.caller.set(caller)
-        if len(connected) >= settings.max_connections:
+        if draining or len(connected) >= settings.max_connections:
             raise HTTPException(503, "All sockets are taken, try again later", {"Retry-After": "5"})
 
     @app.websocket("/ws")
@@ -122,6 +147,12 @@ async def accept(websocket: WebSocket, request_id: str) -> bool:
     except RuntimeError:  # Modal says that it left where Starlette expects that it came
         return False
     return True
+
+
+async def leave(websocket: WebSocket) -> None:
+    """Close a socket whose server stops."""
+    if websocket.application_state is WebSocketState.CONNECTED:
+        await websocket.close(1012, "the server stops: connect again")
 
 
 async def refuse(websocket: WebSocket, refusal: HTTPException, request_id: str) -> None:
