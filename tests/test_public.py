@@ -33,7 +33,7 @@ CHANGED_STARTERS: Mapping[str, tuple[str, str]] = {
         "1.3.0: limits of requests at once and of their time, hosts; unset, nothing changes",
     ),
     "template/{{ inference }}/src/{{ package_name }}/handlers.py": (
-        "ff872e89958c1de372f8e7851fbe0f81f9252648a100a67602a5e2bb635defe3",
+        "3386c462ceaff7e9db8998c37e1a17fdb4b5eac7a6903c55c38a0492526bee82",
         "1.3.0: streams, and takes a seed; the old one works as before",
     ),
     "template/{{ inference }}/src/{{ package_name }}/settings.py": (

@@ -38,9 +38,10 @@ def test_without_a_secret_key_the_application_does_not_start() -> None:
     start = "from myapi.web import create_app; create_app()"
     assert python("-c", start, secrets=SECRETS).returncode == 0
     others = {name: value for name, value in SECRETS.items() if name != "DJANGO_SECRET_KEY"}
-    refused = python("-c", start, secrets=others)
-    assert refused.returncode == 1
-    assert "DJANGO_SECRET_KEY" in refused.stderr
+    for given in (others, {**others, "DJANGO_SECRET_KEY": "short"}):
+        refused = python("-c", start, secrets=given)
+        assert refused.returncode == 1
+        assert "DJANGO_SECRET_KEY" in refused.stderr
 
 
 @pytest.fixture

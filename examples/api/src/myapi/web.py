@@ -6,14 +6,14 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
 
 from . import handlers, logs
-from .middleware import Limits, RequestContext
+from .middleware import PROBLEMS, Limits, RequestContext
 from .settings import Settings
 
 
 def create_app() -> FastAPI:
     settings = Settings()
     logs.configure(settings.log_level)
-    app = FastAPI(title="myapi")
+    app = FastAPI(title="myapi", responses=PROBLEMS)
     app.include_router(
         handlers.router,
         max_body_size=settings.max_body_bytes,

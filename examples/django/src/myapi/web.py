@@ -14,9 +14,16 @@ from . import handlers, logs
 from .errors import Request
 from .middleware import Cors, Limits, RequestContext
 
+LEAST_SECRET = 32  # characters
+
 
 def create_app() -> WSGIApplication:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", f"{__package__}.settings")
+    if len(settings.SECRET_KEY) < LEAST_SECRET:
+        raise RuntimeError(
+            f"DJANGO_SECRET_KEY: expected at least {LEAST_SECRET} characters "
+            "(for example from `openssl rand -hex 32`)"
+        )
     django = get_wsgi_application()
     django.request_class = Request
     logs.configure(settings.LOG_LEVEL)

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Sequence
 
 from .engine import Completion, Job, Message, PromptRefusedError, cut
 
+LIMIT = 1_024  # tokens, whatever a job says
 MOST = 128  # tokens, where a job does not say how many
 
 
@@ -24,7 +25,7 @@ class EchoEngine:
         if not words:
             raise PromptRefusedError("The prompt has no words")
         text, stopped, count = "", False, 0
-        while not stopped and count < (job.max_new_tokens or MOST):
+        while not stopped and count < min(job.max_new_tokens or MOST, LIMIT):
             text, stopped = cut(f"{text} {words[count % len(words)]}", job.stop)
             count += 1
         return Completion(

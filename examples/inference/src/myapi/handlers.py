@@ -7,11 +7,12 @@ import asyncio
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, HTTPException, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictBool
 
 from .engine import Completion, Engine, Job
 from .settings import Settings
 from .streaming import event, respond
+from .strict import Float, Integer
 
 router = APIRouter()
 
@@ -20,14 +21,14 @@ StopString = Annotated[str, Field(min_length=1, max_length=64)]
 
 class GenerateRequest(BaseModel):
     prompt: str = Field(min_length=1, max_length=100_000, examples=["The sea is"])
-    max_new_tokens: int = Field(default=128, ge=1, le=1_024)
-    temperature: float = Field(default=0.7, ge=0, le=2, description="0 is always the same answer")
-    top_p: float = Field(default=1.0, gt=0, le=1, description="Sample from the likeliest tokens")
+    max_new_tokens: Integer = Field(default=128, ge=1, le=1_024)
+    temperature: Float = Field(default=0.7, ge=0, le=2, description="0 is always the same answer")
+    top_p: Float = Field(default=1.0, gt=0, le=1, description="Sample from the likeliest tokens")
     stop: list[StopString] = Field(
         default=[], max_length=4, description="Strings that end the text, and are cut off"
     )
-    seed: int | None = Field(default=None, description="The same seed gives the same text")
-    stream: bool = Field(
+    seed: Integer | None = Field(default=None, description="The same seed gives the same text")
+    stream: StrictBool = Field(
         default=False,
         description="Answer with server-sent events: `text` as it comes, then `done`, or `error`",
     )
@@ -40,15 +41,11 @@ class GenerateResponse(BaseModel):
     completion_tokens: int
 
 
-class Problem(BaseModel):
-    detail: str
-
-
 @router.post(
     "/generate",
     summary="Continue a text",
     response_model=GenerateResponse,
-    responses={503: {"model": Problem}, 504: {"model": Problem}},
+    responses={200: {"content": {"text/event-stream": {}}}},
 )
 async def generate(body: GenerateRequest, request: Request) -> GenerateResponse | Response:
     engine: Engine = request.app.state.engine

@@ -8,7 +8,9 @@ import logging
 import os
 import re
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from http import HTTPStatus
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
@@ -29,14 +31,37 @@ PROBES = {"/health", "/ready"}  # answered under any load
 log = logging.getLogger(__name__)
 
 
+# What any route may answer instead of its own, for the OpenAPI document.
+DETAIL = {
+    "type": "object",
+    "properties": {"detail": {"type": "string"}},
+    "required": ["detail"],
+}
+PROBLEM = {"application/json": {"schema": DETAIL}}
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"description": HTTPStatus(status).phrase, "content": PROBLEM}
+    for status in (400, 413, 500, 503, 504)
+}
+
+
+def as_json(scope: Scope, error: HTTPException) -> JSONResponse:
+    return JSONResponse({"detail": error.detail}, error.status_code, error.headers)
+
+
 class RequestContext:
     """Gives each request an id (the caller's X-Request-ID where it is sane) and logs one line for it.
 
-    Whatever comes out of `app` as an exception is answered in JSON: an HTTPException as it says, everything else with 500.
+    Whatever comes out of `app` as an exception is answered: an HTTPException as it says, everything else with 500.
+
+    Args:
+        answer: makes an answer of such an exception.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(
+        self, app: ASGIApp, answer: Callable[[Scope, HTTPException], ASGIApp] = as_json
+    ) -> None:
         self.app = app
+        self.answer = answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -66,7 +91,7 @@ class RequestContext:
                 error = HTTPException(500, "Internal server error")
             if status:  # too late for another answer; the server cuts the connection
                 raise
-            await as_json(error)(scope, receive, send_with_id)
+            await self.answer(scope, error)(scope, receive, send_with_id)
         finally:
             log_request(scope, status, time.perf_counter() - started)
 
@@ -141,10 +166,6 @@ def header(scope: Scope, name: bytes) -> bytes:
         if key == name:
             found = value
     return found
-
-
-def as_json(error: HTTPException) -> JSONResponse:
-    return JSONResponse({"detail": error.detail}, error.status_code, error.headers)
 
 
 def log_request(scope: Scope, status: int, seconds: float) -> None:

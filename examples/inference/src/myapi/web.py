@@ -7,11 +7,13 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
 from . import handlers, logs, openai_api
 from .disconnect import CancelOnDisconnect
 from .engine import BusyError, Engine, EngineFailedError, PromptRefusedError
-from .middleware import Limits, RequestContext
+from .middleware import PROBLEMS, Limits, RequestContext, as_json
 from .settings import Settings
 
 
@@ -24,7 +26,7 @@ def create_app(engine: Engine) -> FastAPI:
         yield
         await engine.close()
 
-    app = FastAPI(title="myapi", lifespan=lifespan)
+    app = FastAPI(title="myapi", lifespan=lifespan, responses=PROBLEMS)
     app.state.engine = engine
     app.state.settings = settings
     for router in (handlers.router, openai_api.router):
@@ -49,6 +51,10 @@ def create_app(engine: Engine) -> FastAPI:
         problems = [{key: item[key] for key in ("type", "loc", "msg")} for item in error.errors()]
         return JSONResponse({"detail": problems}, status_code=422)
 
+    @app.exception_handler(HTTPException)
+    async def answer_as_asked(request: Request, error: HTTPException) -> JSONResponse:
+        return answer(request.scope, error)
+
     @app.exception_handler(PromptRefusedError)
     async def refuse_prompt(_: Request, error: PromptRefusedError) -> JSONResponse:
         return JSONResponse({"detail": str(error)}, status_code=422)
@@ -68,7 +74,7 @@ def create_app(engine: Engine) -> FastAPI:
         max_in_flight=settings.max_in_flight,
         seconds=settings.request_seconds,
     )
-    app.add_middleware(RequestContext)
+    app.add_middleware(RequestContext, answer=answer)
     app.add_middleware(CancelOnDisconnect)
     if settings.cors_origins:  # outermost, so that a browser can read errors too
         app.add_middleware(
@@ -79,3 +85,11 @@ def create_app(engine: Engine) -> FastAPI:
             expose_headers=["X-Request-ID"],
         )
     return app
+
+
+def answer(scope: Scope, error: HTTPException) -> JSONResponse:
+    """An error in the shape of the API that was asked."""
+    if not scope["path"].startswith("/v1/"):
+        return as_json(scope, error)
+    problem = openai_api.problem(error.status_code, str(error.detail))
+    return JSONResponse(problem, error.status_code, error.headers)
