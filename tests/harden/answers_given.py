@@ -230,7 +230,7 @@ FINE: dict[str, Strategy] = {
     ),
     "model_revision": st.one_of(
         st.from_regex(r"\A[0-9a-f]{40}\Z"),
-        st.sampled_from(("main", "refs/pr/1", "v1.0", "0.0.0.0")),  # noqa: S104
+        st.sampled_from(("main", "refs/pr/1", "v1.0")),
     ),
     "server_command": WORDS.map(" ".join),
     "license": st.sampled_from(choices("license")),

@@ -56,7 +56,7 @@ MUTANTS = {
         "api",
         Change(
             "middleware.py",
-            "            await as_json(error)(scope, receive, send_with_id)",
+            "            await self.answer(scope, error)(scope, receive, send_with_id)",
             "            raise",
         ),
         "api answers: .*(JSONDecodeError|not 500)",

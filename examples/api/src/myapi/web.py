@@ -13,7 +13,10 @@ from .settings import Settings
 def create_app() -> FastAPI:
     settings = Settings()
     logs.configure(settings.log_level)
-    app = FastAPI(title="myapi", responses=PROBLEMS)
+    app = FastAPI(
+        title="myapi",
+        responses=PROBLEMS,
+    )
     app.include_router(
         handlers.router,
         max_body_size=settings.max_body_bytes,

@@ -26,7 +26,11 @@ def create_app(engine: Engine) -> FastAPI:
         yield
         await engine.close()
 
-    app = FastAPI(title="myapi", lifespan=lifespan, responses=PROBLEMS)
+    app = FastAPI(
+        title="myapi",
+        lifespan=lifespan,
+        responses=PROBLEMS,
+    )
     app.state.engine = engine
     app.state.settings = settings
     for router in (handlers.router, openai_api.router):
