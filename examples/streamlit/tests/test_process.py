@@ -65,7 +65,8 @@ def test_a_port_that_is_closed_for_good_ends_the_container_with_an_error(port: i
 
 
 def test_a_port_that_is_closed_for_a_moment_is_none_that_is_closed(port: int) -> None:
-    again = LISTEN + "time.sleep(1); listener.close(); time.sleep(0.5)\n" + LISTEN + "time.sleep(300)"
+    moment = "time.sleep(1); listener.close(); time.sleep(0.5)\n"
+    again = f"{LISTEN}{moment}{LISTEN}time.sleep(300)"
     later = "process.LOOK_SECONDS = 0.4; server.watch(); time.sleep(4); server.stop()"
     run = launch(later, port, [sys.executable, "-c", again])
     assert (run.returncode, run.stdout) == (0, "ready\n"), run.stderr
