@@ -91,7 +91,7 @@ def dies(project: Path, program: str, said: str) -> None:
     assert run.returncode == 1, f"exit code {run.returncode}: {printed[-500:]}"
     found = [line for line in printed.splitlines() if re.search(said.rstrip("$"), line)]
     assert len(found) == 1, f"{len(found)} lines say {said}: {printed[-800:]}"
-    assert not left, f"left behind: {[each.cmdline() for each in left if each.is_running()]}"
+    assert not left, f"left behind: {left}"
 
 
 def strays(mark: str) -> list[psutil.Process]:
