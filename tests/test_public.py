@@ -44,6 +44,10 @@ CHANGED_STARTERS: Mapping[str, tuple[str, str]] = {
         "8cf39138c6d55c489dfad641138eaaabb963509e5c48778f8f7754289afef0f7",
         "1.3.0: the tests of that",
     ),
+    "template/{{ starter }}/src/{{ package_name }}/handlers.py": (
+        "91c8e9543e8c3f0dcbd4181be8b33ad673f250b4be1cbd58452f76740c81b0e2",
+        "1.3.0: no busy loop without descriptors, no query in the log",
+    ),
     "template/{{ websocket }}/src/{{ package_name }}/settings.py": (
         "e4151beeb0fe85ca471260afe6f32edb7f29e67347a7f16d6a1cf47a6485282c",
         "1.3.0: limits of requests at once and of their time, hosts; unset, nothing changes",

@@ -9,7 +9,9 @@ import logging
 import os
 import re
 import signal
+import socket
 import threading
+import time
 import uuid
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -58,17 +60,29 @@ class Handler(BaseHTTPRequestHandler):
         self.answer({"detail": message or HTTPStatus(code).phrase}, HTTPStatus(code))
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        log.info("request", extra={"request": self.requestline, "status": code})
+        # Not the query: secrets may stand there.
+        log.info("request", extra={"request": self.requestline.partition("?")[0], "status": code})
 
     def log_message(self, format: str, *args: Any) -> None:
         log.warning(format, *args)
 
 
+class Server(ThreadingHTTPServer):
+    daemon_threads = False  # SIGTERM waits for what has begun
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        try:
+            return super().get_request()
+        except OSError as error:  # out of file descriptors; it would try again at once, for ever
+            log.error("cannot take a connection: %s", error.strerror)
+            time.sleep(0.5)
+            raise
+
+
 def main() -> None:
     logs.configure(os.environ.get("LOG_LEVEL", "INFO"))
     address = (os.environ.get("HOST", "127.0.0.1"), int(os.environ.get("PORT", "8000")))
-    with ThreadingHTTPServer(address, Handler) as server:
-        server.daemon_threads = False  # SIGTERM waits for what has begun
+    with Server(address, Handler) as server:
         # shutdown() waits for the loop that the signal interrupts, so it needs a thread of its own.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
