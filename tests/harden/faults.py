@@ -15,6 +15,7 @@ from harden import (
     faults_model,
     faults_server,
     faults_start,
+    faults_tokens,
     faults_weights,
 )
 from harden.faults_kit import Fault, Trial
@@ -23,6 +24,7 @@ from harden.report import Options, Row
 
 MODULES = (
     faults_start,
+    faults_tokens,
     faults_http,
     faults_machine,
     faults_clients,

@@ -92,10 +92,16 @@ ASGI: dict[str, Mutant] = {
         "if False:",
         "test_strangers_are_turned_away",
     ),
+    "sockets are open to strangers": (
+        GUARD,
+        'scope["type"] == "lifespan"',
+        'scope["type"] != "http"',
+        "test_strangers_open_no_socket",
+    ),
     "bodies of strangers are read": (
         GUARD,
-        "            if name is None:",
-        "            if name is None and scope['path'] != '/text':",
+        "        if name is None:",
+        "        if name is None and scope['path'] != '/text':",
         "test_the_body_of_a_stranger_is_not_read",
     ),
     "a document that says nothing of tokens": (

@@ -50,6 +50,12 @@ HEAD = ("part", "what", "cases", "failures", "outcome")
 
 def table(rows: Iterable[Row]) -> str:
     """The rows as Markdown."""
-    lines = [HEAD, ("---",) * len(HEAD)]
-    lines += [(r.part, r.what, f"{r.cases:,}", str(len(r.problems())), r.outcome) for r in rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    head = ["| " + " | ".join(HEAD) + " |", "| " + " | ".join(["---"] * len(HEAD)) + " |"]
+    return "\n".join([*head, *map(line, rows)])
+
+
+def line(row: Row) -> str:
+    """One of them."""
+    outcome = row.outcome.replace("|", "\\|")
+    cells = (row.part, row.what, f"{row.cases:,}", str(len(row.problems())), outcome)
+    return f"| {' | '.join(cells)} |"
