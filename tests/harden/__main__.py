@@ -1,7 +1,6 @@
 """`python -m harden [--full] [--write] [PART …]`; see the package."""
 
 import argparse
-import importlib
 import multiprocessing
 import os
 import platform
@@ -15,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import family
-from harden.report import Options, Row, line, table
+from harden.report import Options, Row, line, table, try_part
 
 DOCUMENT = family.ROOT / "docs/reliability.md"
 # The longest first: two of them run at a time.
@@ -54,19 +53,6 @@ def try_all(parts: Sequence[str], options: Options) -> list[Row]:
         found = {part: each.result() for part, each in beside.items()}
     found |= {part: try_part(part, options) for part in ALONE if part in parts}
     return [row for part in PARTS for row in found.get(part, [])]
-
-
-def try_part(part: str, options: Options) -> list[Row]:
-    """Run a part, saying how each row ended as soon as it has."""
-    started = time.monotonic()
-    rows = []
-    for row in importlib.import_module(f"harden.{part}").run(options):
-        rows.append(row)
-        print(f"{part}: {row.what}: {row.cases:,} cases, {row.outcome}", flush=True)
-        for problem in row.problems():
-            print(f"  FAILED {problem}", flush=True)
-    print(f"{part}: {time.monotonic() - started:.0f} seconds", flush=True)
-    return rows
 
 
 def write(rows: Sequence[Row]) -> None:

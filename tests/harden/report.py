@@ -1,5 +1,7 @@
-"""One table of all that was tried."""
+"""A part that is tried, and one table of all that was."""
 
+import importlib
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +45,19 @@ class Options:
     full: bool
     folder: Path
     template: Path
+
+
+def try_part(part: str, options: Options) -> list[Row]:
+    """Run a part, saying how each row ended as soon as it has."""
+    started = time.monotonic()
+    rows = []
+    for row in importlib.import_module(f"harden.{part}").run(options):
+        rows.append(row)
+        print(f"{part}: {row.what}: {row.cases:,} cases, {row.outcome}", flush=True)
+        for problem in row.problems():
+            print(f"  FAILED {problem}", flush=True)
+    print(f"{part}: {time.monotonic() - started:.0f} seconds", flush=True)
+    return rows
 
 
 HEAD = ("part", "what", "cases", "failures", "outcome")
