@@ -189,7 +189,7 @@ MUTANTS = {
     ),
     "what is not offered is ignored": Mutant(
         "openai_api.py",
-        'model_config = ConfigDict(extra="forbid")\n\n    @model_validator',
+        'model_config = ConfigDict(extra="forbid", json_schema_extra=allow_null)\n\n    @model_validator',
         "@model_validator",
         "test_openai.py::test_what_is_not_offered_is_refused_by_name",
     ),
