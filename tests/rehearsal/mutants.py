@@ -52,7 +52,7 @@ ROUTER = "router = APIRouter()\n"
 ITEMS = 'ITEMS = {1: "first item", 2: "second item"}\n'
 WORDS = "    words = request"
 RETURN = "    return create_app()\n"
-APP = '    app = FastAPI(title="myapi")\n'
+APP = '    app = FastAPI(\n        title="myapi",\n'
 DEPENDENCY = '    "pydantic-settings>=2.16,<3",\n'
 LOG = "    logs.configure("
 
@@ -81,12 +81,14 @@ LIFESPAN = """
         yield
         {end}
 
-    app = FastAPI(title="myapi", lifespan=asynccontextmanager(lifespan))
+    app = FastAPI(
+        title="myapi",
+        lifespan=asynccontextmanager(lifespan),
 """
 LIFESPAN_IMPORTS = """from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import Depends"""
+from fastapi import FastAPI"""
 KEPT = """CONTAINER = os.environ.get("MODAL_TASK_ID")
 
 
@@ -447,7 +449,13 @@ MUTANTS = [
         "tokens that nobody checks",
         BEARER,
         "open to strangers: curl .*/predict",
-        [(WEB, "        dependencies=[Depends(bearer(Tokens.from_env()))],\n", "")],
+        [
+            (
+                WEB,
+                "    app.add_middleware(Bearer, tokens=Tokens.from_env(), open_paths=OPEN_PATHS)\n",
+                "",
+            )
+        ],
     ),
     Mutant(
         "sockets that open to everybody",
@@ -512,7 +520,7 @@ MUTANTS = [
         "ASGI lifespan startup failed(.|\n)*ConnectionError: no database",
         [
             (WEB, APP, LIFESPAN.format(start='raise ConnectionError("no database")', end="")),
-            (WEB, "from fastapi import Depends", LIFESPAN_IMPORTS),
+            (WEB, "from fastapi import FastAPI", LIFESPAN_IMPORTS),
         ],
     ),
     Mutant(
@@ -521,7 +529,7 @@ MUTANTS = [
         "ASGI lifespan shutdown failed(.|\n)*ConnectionError: no database",
         [
             (WEB, APP, LIFESPAN.format(start="", end='raise ConnectionError("no database")')),
-            (WEB, "from fastapi import Depends", LIFESPAN_IMPORTS),
+            (WEB, "from fastapi import FastAPI", LIFESPAN_IMPORTS),
         ],
     ),
     Mutant(
@@ -550,13 +558,13 @@ MUTANTS = [
         "bodies without a limit",
         FLASK,
         "POST /predict, 5000000 bytes .*: 422, not 413",
-        [(WEB, "BodyLimit(app.wsgi_app, settings.max_body_bytes)", "app.wsgi_app")],
+        [(WEB, "max_body_bytes=settings.max_body_bytes", "max_body_bytes=10**9")],
     ),
     Mutant(
         "another application on the local server",
         FLASK,
         "the local server answers otherwise:\nHEAD /",
-        [("src/myapi/serve.py", "WSGIMiddleware(web.local())", "WSGIMiddleware(lambda *_: [])")],
+        [("src/myapi/serve.py", "WSGIMiddleware(web.local(),", "WSGIMiddleware(lambda *_: [],")],
     ),
     Mutant(
         "weights that were never downloaded",
