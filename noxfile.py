@@ -115,18 +115,12 @@ def matrix(session: nox.Session) -> None:
 
 
 @proof
-@nox.parametrize("style", STYLES)
-def project(session: nox.Session, style: str) -> None:
-    """Projects of one style as their users have them: installed, tested, served, called, ended."""
-    run(
-        session,
-        "pytest",
-        "tests/test_project.py",
-        f"--style={style}",
-        "--numprocesses=2",
-        "--dist=loadgroup",
-        *session.posargs,
-    )
+def project(session: nox.Session) -> None:
+    """Projects as their users have them: installed, tested, served, called, ended; `-- flask` for one style."""
+    style = [f"--style={word}" for word in session.posargs if word in STYLES]
+    rest = [word for word in session.posargs if word not in STYLES]
+    tests = ("tests/test_project.py", "--numprocesses=2", "--dist=loadgroup")
+    run(session, "pytest", *tests, *style, *rest)
 
 
 @proof
