@@ -155,14 +155,17 @@ class Limits:
         if not self.is_host(environ):
             return "400 Bad Request", "Unknown host"
         announced = environ.get("CONTENT_LENGTH") or "0"
+        chunked = "HTTP_TRANSFER_ENCODING" in environ
+        if announced == "0" and not chunked and environ["REQUEST_METHOD"] in BODILESS:
+            environ["CONTENT_LENGTH"] = announced
+            return None
         if not SANE_LENGTH.fullmatch(announced):
             return "400 Bad Request", ""
         length = int(announced)
         if length > self.max_bytes:
             return "413 Content Too Large", ""
         # ASGI servers, Modal's too, mark the end of every body. Elsewhere a read beyond it would hang.
-        chunked = "HTTP_TRANSFER_ENCODING" in environ
-        marked = chunked or ("asgi.scope" in environ and environ["REQUEST_METHOD"] not in BODILESS)
+        marked = chunked or "asgi.scope" in environ
         size = length or (self.max_bytes + 1 if marked else 0)
         body = environ["wsgi.input"].read(size) if size else b""
         if len(body) > self.max_bytes:

@@ -36,6 +36,8 @@ class JsonFormatter(logging.Formatter):
 
 def configure(level: str = "INFO") -> None:
     """Send every logger's records to standard output as JSON. A second call only sets the level."""
+    # No line has them: https://docs.python.org/3/howto/logging.html#optimization
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     root = logging.getLogger()
     root.setLevel(level.upper())
     if not any(isinstance(handler.formatter, JsonFormatter) for handler in root.handlers):

@@ -160,12 +160,11 @@ class Limits:
 
 
 def header(scope: Scope, name: bytes) -> bytes:
-    """The last of that name, as the application sees it; none is empty."""
-    found = b""
+    """The first of that name, which is also what the application sees; none is empty."""
     for key, value in scope["headers"]:
         if key == name:
-            found = value
-    return found
+            return bytes(value)
+    return b""
 
 
 def log_request(scope: Scope, status: int, seconds: float) -> None:
