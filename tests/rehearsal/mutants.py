@@ -96,7 +96,7 @@ def create_app() -> FastAPI:
     if os.environ.get("MODAL_TASK_ID") != CONTAINER:
         raise RuntimeError("this connection belongs to another container")
 """
-CHILD = """    subprocess.Popen(["sleep", "60"], start_new_session=True)
+CHILD = """    subprocess.Popen(["sleep", "60"], start_new_session=True, env={"PATH": os.environ["PATH"]})
     logs.configure("""
 
 NO_SOURCE = (MODAL_APP, "image=image)", "image=image, include_source=False)")

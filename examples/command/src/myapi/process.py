@@ -38,6 +38,7 @@ class Process:
         """
         self.address = ("127.0.0.1" if host == "0.0.0.0" else host, port)  # noqa: S104 (compared)
         self._stopping = False
+        self._crashing = threading.Lock()
         self._mark = uuid.uuid4().hex
         try:
             self._child = subprocess.Popen(  # noqa: S603 (the project's own command, no shell)
@@ -95,7 +96,8 @@ class Process:
 
         A container whose server is gone would go on taking requests, and answer none.
         """
-        threading.Thread(target=self._watch, name="watch", daemon=True).start()
+        for watch in (self._watch_process, self._watch_port):
+            threading.Thread(target=watch, name="watch", daemon=True).start()
 
     def stop(self) -> None:
         """End the server and all that it started, by force where SIGTERM is not heeded."""
@@ -129,13 +131,23 @@ class Process:
                 os.kill(pid, number)
         return bool(strays)
 
-    def _watch(self) -> None:
+    def _watch_process(self) -> None:
+        """Wait, and do not only look now and then: Modal's client ends the container at the next request."""
+        code = self._child.wait()
+        self._crash(f"the server {how_it_ended(code)}")
+
+    def _watch_port(self) -> None:
         try:
-            self.follow(lambda: self._stopping)
+            self.follow(lambda: self._stopping or self._child.returncode is not None)
         except ServerError as error:
+            self._crash(str(error))
+
+    def _crash(self, message: str) -> None:
+        """End this Python process, unless its end was asked for."""
+        with self._crashing:
             if self._stopping:
                 return
-            log.error("%s", error, extra={"exit_code": self._child.returncode})
+            log.error(message, extra={"exit_code": self._child.returncode})
             self.stop()
             sys.stdout.flush()
             # sys.exit() would end this thread alone. SIGINT to the main thread would end the container in
