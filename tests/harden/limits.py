@@ -114,7 +114,7 @@ ASGI: dict[str, Mutant] = {
 WSGI: dict[str, Mutant] = {
     "places are never given back": (
         MIDDLEWARE,
-        "self.free.release()",
+        "self.places += place",
         "pass",
         "test_one_more_than_may_be_in_flight_is_turned_away",
     ),
@@ -162,8 +162,8 @@ WSGI: dict[str, Mutant] = {
     ),
     "the query in the log": (
         MIDDLEWARE,
-        '            "path": path.decode("utf-8", "replace"),',
-        '            "path": path.decode() + environ["QUERY_STRING"],',
+        '            "path": path,',
+        '            "path": path + environ["QUERY_STRING"],',
         "test_each_request_has_a_log_line_without_secrets",
     ),
     "open to strangers": (GUARD, "if name is None:", "if False:", "test_strangers"),

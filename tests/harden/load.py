@@ -23,7 +23,7 @@ from harden.service import PROGRAM, Service, render, served
 from projects import family_tree
 
 CLIENTS = 50
-FULL, SLICE, SHORT = 60.0, 5.0, 2.0  # seconds of each loop
+FULL, SLICE, SHORT = 30.0, 5.0, 2.0  # seconds of each of the two loops
 MOST_RATIO = 3.0
 MOST_GROWTH = 0.05
 SETTLED = 1 / 6  # of a loop: the first ten seconds of a minute
@@ -65,10 +65,10 @@ class Measured:
         for name, result in (("closed", self.closed), ("open", self.open)):
             if result.wrong:
                 found.append(f"{name}: {result.wrong} errors, first {result.errors[0]}")
-            if judged and result.ratio > MOST_RATIO:
-                found.append(
-                    f"{name}: p99 is {result.ratio:.1f} times p50, {MOST_RATIO:g} is the most"
-                )
+            # Times count from when a request was due, so that they hold what the generator itself was late.
+            ratio = (result.p99 - result.lateness) / result.p50 if result.p50 else 0
+            if judged and ratio > MOST_RATIO:
+                found.append(f"{name}: p99 is {ratio:.1f} times p50, {MOST_RATIO:g} is the most")
             if judged and result.lateness > MOST_LATENESS:
                 found.append(
                     f"{name}: the generator was {result.lateness * 1000:.1f} ms late itself"

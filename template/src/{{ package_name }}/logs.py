@@ -5,12 +5,14 @@ import logging
 import sys
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from itertools import islice
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 caller: ContextVar[str | None] = ContextVar("caller", default=None)
 
-# What every record has; anything else came through `extra=`.
-_STANDARD = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
+# What every record begins with, and what formatters add; anything else came through `extra=`.
+_STANDARD = len(vars(logging.makeLogRecord({})))
+_ADDED = {"message", "asctime"}
 # One for all lines: json.dumps would make it anew each time.
 _encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
 
@@ -26,8 +28,8 @@ class JsonFormatter(logging.Formatter):
         for key, variable in (("request_id", request_id), ("caller", caller)):
             if (value := variable.get()) is not None:
                 line[key] = value
-        for key, value in vars(record).items():
-            if key not in _STANDARD and value is not None:
+        for key, value in islice(vars(record).items(), _STANDARD, None):
+            if key not in _ADDED and value is not None:
                 line[key] = value
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)

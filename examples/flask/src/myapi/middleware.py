@@ -9,7 +9,6 @@ import json
 import logging
 import os
 import re
-import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
@@ -124,11 +123,14 @@ class Limits:
         self.app = app
         self.hosts = hosts
         self.max_bytes = max_body_bytes
-        self.free = threading.Semaphore(max_in_flight)
+        # One for each request; a list gives and takes in one step, whatever other threads do.
+        self.places = [True] * max_in_flight
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
         probe = environ.get("PATH_INFO") in PROBES
-        if not probe and not self.free.acquire(blocking=False):
+        try:
+            place = [] if probe else [self.places.pop()]
+        except IndexError:
             yield from answer(
                 start_response,
                 "503 Service Unavailable",
@@ -147,8 +149,7 @@ class Limits:
         finally:
             if hasattr(body, "close"):
                 body.close()
-            if not probe:
-                self.free.release()
+            self.places += place
 
     def refuse(self, environ: WSGIEnvironment) -> tuple[str, str] | None:
         """The status that a request is not let through with, and a better word for it; None where it is."""
@@ -197,10 +198,12 @@ def answer(
 def log_request(environ: WSGIEnvironment, status: int, seconds: float) -> None:
     """One line; neither the query string nor a header or body, in which secrets may stand."""
     if log.isEnabledFor(logging.INFO):
-        path = environ.get("PATH_INFO", "")[:LONGEST_PATH].encode("latin-1", "replace")
+        path = environ.get("PATH_INFO", "")[:LONGEST_PATH]
+        if not path.isascii():
+            path = path.encode("latin-1", "replace").decode("utf-8", "replace")
         extra = {
             "method": environ["REQUEST_METHOD"],
-            "path": path.decode("utf-8", "replace"),
+            "path": path,
             "status": status,
             "milliseconds": round(seconds * 1000, 1),
         }
