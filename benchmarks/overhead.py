@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="to try it out")
     parser.add_argument("--write", action="store_true", help="write the table in README.md")
     options = parser.parse_args()
-    rounds, seconds = (3, 1.0) if options.quick else (11, 3.0)
+    rounds, seconds = (3, 1.0) if options.quick else (9, 2.0)
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for style in BARE:
