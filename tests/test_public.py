@@ -45,7 +45,7 @@ CHANGED_STARTERS: Mapping[str, tuple[str, str]] = {
         "1.3.0: the tests of that",
     ),
     "template/{{ starter }}/src/{{ package_name }}/handlers.py": (
-        "91c8e9543e8c3f0dcbd4181be8b33ad673f250b4be1cbd58452f76740c81b0e2",
+        "83a9a0de8d4373c93a4896838ccbffda26ad8b69726b19a2e1e233abbc4ef7e7",
         "1.3.0: no busy loop without descriptors, no query in the log",
     ),
     "template/{{ websocket }}/src/{{ package_name }}/settings.py": (

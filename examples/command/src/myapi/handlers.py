@@ -69,6 +69,7 @@ class Handler(BaseHTTPRequestHandler):
 
 class Server(ThreadingHTTPServer):
     daemon_threads = False  # SIGTERM waits for what has begun
+    request_queue_size = 128  # connections that wait to be taken; one more would wait for seconds
 
     def get_request(self) -> tuple[socket.socket, Any]:
         try:
