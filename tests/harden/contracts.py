@@ -47,6 +47,7 @@ class Subject:
     Attributes:
         examples: for each operation, in the slice and in full.
         untold: what its document cannot say: parts of violations.
+        lax: what it may take beyond its document, which random requests find or do not.
         model: the one that it serves. A request with another name gets no further than 404, so that half of them have
             this one.
     """
@@ -56,11 +57,14 @@ class Subject:
     examples: tuple[int, int]
     model: str = ""
     untold: tuple[str, ...] = ()
+    lax: tuple[str, ...] = ()
 
 
+# Pydantic takes true for 1 where a starter says `int`, as every model does that people write.
+LAX = ("(was integer, became boolean)",)
 SUBJECTS = (
-    Subject("api", "bearer", (170, 2_600)),
-    Subject("api", "proxy", (170, 2_600)),
+    Subject("api", "bearer", (170, 2_600), lax=LAX),
+    Subject("api", "proxy", (170, 2_600), lax=LAX),
     Subject("inference", "bearer", (20, 260), "Qwen/Qwen2.5-0.5B-Instruct"),
     Subject("simple", "proxy", (350, 5_200)),
     # Modal makes that application, and its decorator has no place for another answer.
@@ -89,6 +93,7 @@ def run(options: Options) -> Iterator[Row]:
             ):
                 fuzz(options, service, each, report, subject.examples[options.full], seed)
         report.forget(subject.untold)
+        report.forget(subject.lax, surely=False)
         yield judge(name, report, document, LEAST[options.full])
     for style in ("api", "inference"):
         yield refuse(options, style, seed)
