@@ -93,7 +93,7 @@ def create_app(engine: Engine) -> FastAPI:
 
 def answer(scope: Scope, error: HTTPException) -> JSONResponse:
     """An error in the shape of the API that was asked."""
-    if not scope["path"].startswith("/v1/"):
+    if not f"{scope['path']}/".startswith("/v1/"):
         return as_json(scope, error)
     problem = openai_api.problem(error.status_code, str(error.detail))
     return JSONResponse(problem, error.status_code, error.headers)
