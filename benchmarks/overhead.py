@@ -7,7 +7,6 @@ python -m benchmarks.overhead --write    and the table in README.md anew
 
 import argparse
 import os
-import re
 import statistics
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from .processes import ROOT, Process, cores, free_port
-from .report import README, processor, table
+from .report import processor, table, write
 
 TOKEN = "ann-" + "0" * 32
 BODY = '{"text": "a longer sentence than the limit", "max_length": 3}'
@@ -83,8 +82,7 @@ def main() -> None:
     )
     print(f"\n{text}")
     if options.write:
-        marked = re.compile(r"(<!-- overhead: begin -->\n).*?(<!-- overhead: end -->)", re.DOTALL)
-        README.write_text(marked.sub(lambda m: f"{m[1]}{text}{m[2]}", README.read_text()))
+        write(text, "overhead")
 
 
 @contextmanager

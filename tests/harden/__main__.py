@@ -16,6 +16,7 @@ from pathlib import Path
 import family
 from harden.report import Options, Row, line, table, try_part
 
+BEGIN, END = "<!-- harden: begin -->", "<!-- harden: end -->"
 DOCUMENT = family.ROOT / "docs/reliability.md"
 # The longest first: two of them run at a time.
 BESIDE = ("answers", "contracts", "limits", "sockets", "faults", "generated", "supply")
@@ -57,17 +58,15 @@ def try_all(parts: Sequence[str], options: Options) -> list[Row]:
 
 def write(rows: Sequence[Row]) -> None:
     """Put these rows into the document; those of parts that were not run stay."""
-    text = DOCUMENT.read_text()
-    (old,) = re.findall(r"<!-- harden: begin -->\n(.*?)<!-- harden: end -->", text, re.DOTALL)
+    before, rest = DOCUMENT.read_text().split(BEGIN)
+    old, after = rest.split(END)
     kept = {part: re.findall(rf"^\| {part} \|.*", old, re.MULTILINE) for part in PARTS}
     kept |= {row.part: [line(each) for each in rows if each.part == row.part] for row in rows}
     lines = [each for part in PARTS for each in kept[part]]
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {versions}."
-    new = "\n".join([table([]), *lines, "", machine, ""])
-    DOCUMENT.write_text(
-        text.replace(old, new) if old else text.replace("begin -->\n", f"begin -->\n{new}", 1)
-    )
+    new = "\n".join(["", table([]), *lines, "", machine, ""])
+    DOCUMENT.write_text(f"{before}{BEGIN}{new}{END}{after}")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import family
 from harden.contracts_report import Report
 from harden.report import Options, Row
-from harden.service import Service, render, served
+from harden.service import Service, edit, render, served
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,6 @@ IMPORTS = {
         "    return number\n"
     ),
     "web.py": "from fastapi.responses import PlainTextResponse\n",
-    "auth.py": "",
 }
 
 
@@ -113,13 +112,11 @@ def run(options: Options, fuzz: Callable[[Options, Service], Report]) -> Row:
     """All of them in one service: each breaks another operation, or another check of one."""
     project = render(options, "contracts mutants", style="api", auth="bearer")
     package = project / "src" / family.NAME
+    for mutant in MUTANTS:
+        edit(package / mutant.file, mutant.old, mutant.new)
     for name, imports in IMPORTS.items():
-        code = (package / name).read_text()
-        for mutant in MUTANTS:
-            if mutant.file == name:
-                assert code.count(mutant.old) == 1, f"{name} holds no longer: {mutant.old}"
-                code = code.replace(mutant.old, mutant.new)
-        (package / name).write_text(imports + code)
+        file = package / name
+        file.write_text(imports + file.read_text())
     with served(project) as service:
         violations = fuzz(options, service).violations.values()
     missed = [

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from harden import crowd_checks
 from harden.crowd_checks import Crowd, Seen
-from harden.crowd_mutants import MUTANTS, PROGRAM, broken
-from harden.report import Options, Row
-from harden.service import Service, render, served
+from harden.crowd_mutants import CODE, MUTANTS
+from harden.report import Options, Row, judged
+from harden.service import APP, Service, render, served, stand_in
 
 ROOM = 50
 CROWD = {
@@ -53,15 +53,11 @@ def run(options: Options) -> Iterator[Row]:
 
 def mutants(options: Options, checks: Sequence[Check]) -> Row:
     """Servers with a fault each, of which one check must speak, and one without."""
-    missed, caught = [], []
-    for name, (setting, number, word) in MUTANTS.items():
-        project = broken(options.folder / f"crowd-{name}", setting)
+    said = {}
+    for name, (setting, number, words) in MUTANTS.items():
+        project = stand_in(options, f"crowd-{name}", CODE, setting)
         check = checks[number]
-        with served(project, command=PROGRAM, **check.environment) as service:
+        with served(project, command=APP, **check.environment) as service:
             seen = check.see(service, Crowd(ROOM, 1) if check is LIMIT else SMALL)
-        said = "; ".join(seen.failures)
-        if word in said if word else not said:
-            caught.append(name)
-        else:
-            missed.append(f"{name}: {said or 'nothing was said'}")
-    return Row("crowd", "mutants", len(caught), len(MUTANTS), tuple(missed), ", ".join(caught))
+        said[name] = "; ".join(seen.failures), words
+    return judged("crowd", said)

@@ -1,9 +1,5 @@
 """Socket servers with one fault each, and one without."""
 
-import sys
-from collections.abc import Sequence
-from pathlib import Path
-
 # Name: what to set in the server, the number of the check that must find it, and words of its sentence.
 MUTANTS = {
     "healthy echo": ("", 0, ""),
@@ -20,14 +16,13 @@ MUTANTS = {
     "falls over": ("CODE = 0", 2, "was closed with None"),
     "doubles at the end": ("DOUBLES = 2000", 2, "of it"),
 }
-PROGRAM: Sequence[str] = (sys.executable, "src/app.py")
-APP = """
+CODE = """
 import asyncio, http, os, signal
 from websockets.asyncio.server import serve
 
 LOSES = DOUBLES = SWAPS = CUTS = 0
 LIMIT, STATUS, KEEPS, CODE = int(os.environ["MAX_CONNECTIONS"]), 503, False, 1012
-SET
+MUTATION
 taken = count = 0
 
 def turn(every):
@@ -70,11 +65,3 @@ async def main():
 
 asyncio.run(main())
 """
-
-
-def broken(folder: Path, setting: str) -> Path:
-    """Write a server with this setting, as if it were a project."""
-    source = folder / "project" / "src"
-    source.mkdir(parents=True)
-    (source / "app.py").write_text(APP.replace("SET\n", setting + "\n"))
-    return source.parent

@@ -16,7 +16,7 @@ from typing import Any
 
 import family
 from harden.report import Options, Row
-from harden.service import Service, render
+from harden.service import Service, edit, render
 
 BROKEN = Path(__file__).with_name("broken")
 PACKAGE = Path("src", family.NAME)
@@ -87,10 +87,7 @@ class Trial:
         for file, content in (files or {}).items():
             shutil.copy(BROKEN / content, project / PACKAGE / file)
         for change in self.changes:
-            changed = project / PACKAGE / change.file
-            text = changed.read_text()
-            assert change.old in text, f"{change.old!r} is not in {changed}"
-            changed.write_text(text.replace(change.old, change.new))
+            edit(project / PACKAGE / change.file, change.old, change.new, once=False)
         return project
 
 

@@ -57,7 +57,7 @@ def run(options: Options) -> Iterator[Row]:
         if not options.full:
             fixed = random.Random(start).sample(fixed, SLICE)  # noqa: S311
         requests = [*fixed, *generated(surface, GENERATED[options.full], start)]
-        with served(project, REQUESTS_PER_MINUTE="1000000") as service:
+        with served(project) as service:
             tally = examine(service, surface, requests, auth=auth, promises=style != "simple")
         seen = ", ".join(map(str, sorted(tally.statuses)))
         outcome = f"{seen}; {tally.refused} refused by the server"

@@ -6,7 +6,7 @@ from typing import Any
 import family
 from harden.generated_requests import SURFACES, corpus
 from harden.report import Options, Row
-from harden.service import render, served
+from harden.service import edit, render, served
 
 # In a file of a Flask project: what stands there, what stands there instead, and what must be said.
 MUTANTS = (
@@ -49,9 +49,7 @@ def run(options: Options, examine: Callable[..., Any]) -> Row:
     project = render(options, "generated mutants", style="flask", auth="bearer")
     package = project / "src" / family.NAME
     for name, old, new, _ in MUTANTS:
-        code = (package / name).read_text()
-        assert code.count(old) == 1, f"{name} holds no longer: {old}"
-        (package / name).write_text(code.replace(old, new))
+        edit(package / name, old, new)
     handlers = package / "handlers.py"
     handlers.write_text(f"import logging\nfrom flask import request\n{handlers.read_text()}")
     surface = SURFACES["flask"]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harden.report import Options, Row
-from harden.service import render
+from harden.service import edit, render
 
 MIDDLEWARE, GUARD = "middleware.py", "guard.py"
 Mutant = tuple[str, str, str, str]  # file, text in it, text instead, the test that sees it
@@ -186,9 +186,7 @@ def missed(project: Path, mutant: Mutant) -> list[str]:
     file, text, instead, test = mutant
     path = project / "src/myapi" / file
     whole = path.read_text()
-    if text not in whole:
-        return [f"{file} does not hold {text!r}"]
-    path.write_text(whole.replace(text, instead))
+    edit(path, text, instead)
     try:
         said = failed(project, test)
     finally:

@@ -17,9 +17,9 @@ from pathlib import Path
 import psutil
 
 from harden.generator import Plan, Result
-from harden.load_mutants import MUTANTS, broken
-from harden.report import Options, Row
-from harden.service import PROGRAM, Service, render, served
+from harden.load_mutants import CODE, MUTANTS
+from harden.report import Options, Row, judged
+from harden.service import PROGRAM, Service, render, served, stand_in
 from projects import family_tree
 
 CLIENTS = 50
@@ -101,17 +101,14 @@ def run(options: Options) -> Iterator[Row]:
 
 def mutants(options: Options) -> Row:
     """Servers with a fault each, of which the judgement must speak."""
-    missed, caught = [], set()
-    for name, (line, word) in MUTANTS.items():
-        folder = broken(options.folder / f"load-{name}", line)
+    said = {}
+    for name, (line, words) in MUTANTS.items():
+        folder = stand_in(options, f"load-{name}", CODE, line)
         measured = measure(folder, wire("api"), SHORT, "from app import main; main()")
+        print(f"load: {name}: {measured}", flush=True)
         # Where others use the machine too, no server is fast enough, a healthy one neither.
-        said = "; ".join(measured.failures(judged=bool(word) or options.full))
-        if word in said if word else not said:
-            caught.add(name)
-        else:
-            missed.append(f"{name}: {said or 'nothing was said'}: {measured}")
-    return Row("load", "mutants", len(caught), len(MUTANTS), tuple(missed), ", ".join(caught))
+        said[name] = "; ".join(measured.failures(judged=bool(words) or options.full)), words
+    return judged("load", said)
 
 
 def project(options: Options, style: str) -> Path:

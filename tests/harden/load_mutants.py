@@ -1,7 +1,5 @@
 """Servers with one fault each that only load shows, and one without, so that the judgement is judged too."""
 
-from pathlib import Path
-
 # Name: what the server does with each request, and a word of the sentence in which that must be said.
 MUTANTS = {
     "healthy": ("pass", ""),
@@ -14,7 +12,7 @@ MUTANTS = {
         "cut off",
     ),
 }
-APP = """
+CODE = """
 import socket, sys, time, uvicorn
 COUNT, KEPT, LAST = 0, [], []
 CUT = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"9")]}
@@ -23,7 +21,7 @@ async def app(scope, receive, send):
     global COUNT
     COUNT += 1
     status, body = 200, (await receive())["body"]
-    FAULT
+    MUTATION
     head = [(b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": status, "headers": head})
     await send({"type": "http.response.body", "body": body})
@@ -36,11 +34,3 @@ def main():
     config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False)
     uvicorn.Server(config).run([listener])
 """
-
-
-def broken(folder: Path, fault: str) -> Path:
-    """Write a server with this line in it, as if it were a project."""
-    source = folder / "project" / "src"
-    source.mkdir(parents=True)
-    (source / "app.py").write_text(APP.replace("FAULT", fault))
-    return source.parent

@@ -2,7 +2,7 @@
 
 import importlib
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +45,18 @@ class Options:
     full: bool
     folder: Path
     template: Path
+
+
+def judged(part: str, said: Mapping[str, tuple[str, str]]) -> Row:
+    """The row of mutants: for each what was said of it, and the words that must be there; none: nothing may be said."""
+    missed = {
+        name: what
+        for name, (what, words) in said.items()
+        if not (words in what if words else not what)
+    }
+    failures = tuple(f"{name}: {what or 'nothing was said'}" for name, what in missed.items())
+    caught = [name for name in said if name not in missed]
+    return Row(part, "mutants", len(caught), len(said), failures, ", ".join(caught))
 
 
 def try_part(part: str, options: Options) -> list[Row]:

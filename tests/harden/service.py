@@ -17,6 +17,7 @@ from projects import SECRETS
 
 START_SECONDS = 60.0
 PROGRAM = f"from {family.NAME}.serve import main; main()"
+APP = (sys.executable, "src/app.py")
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,22 @@ def render(options: Options, name: str, **answers: object) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         family.render(options.template, folder, answers)
     return folder / family.NAME
+
+
+def edit(file: Path, old: str, new: str, *, once: bool = True) -> None:
+    """Break a rendered file: put `new` in the place of `old`, which must stand there, once unless more are wanted."""
+    text = file.read_text()
+    count = text.count(old)
+    assert count == 1 or (count and not once), f"{file.name} holds {count} times: {old!r}"
+    file.write_text(text.replace(old, new))
+
+
+def stand_in(options: Options, name: str, code: str, mutation: str) -> Path:
+    """Write a server in the place of a project, this line of it broken; run it as APP, and return its folder."""
+    project = options.folder / name / "project"
+    (project / "src").mkdir(parents=True)
+    (project / "src" / "app.py").write_text(code.replace("MUTATION", mutation))
+    return project
 
 
 @contextlib.contextmanager

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 import psutil
 
 from harden import sockets_frames, sockets_moves
-from harden.report import Options, Row
-from harden.service import Service, render, served
+from harden.report import Options, Row, judged
+from harden.service import APP, Service, render, served, stand_in
 from harden.sockets_bodies import bodies
 from harden.sockets_case import Case
 from harden.sockets_heads import heads
-from harden.sockets_mutants import MUTANTS, PROGRAM, broken
+from harden.sockets_mutants import CODE, MUTANTS
 from projects import family_tree
 
 TEXT = b'{"text": "one two three four", "max_length": 3}'
@@ -64,16 +64,13 @@ def run(options: Options) -> Iterator[Row]:
 
 def mutants(options: Options) -> Row:
     """Servers with one fault each, in which the fault must be named."""
-    missed, caught = [], []
-    for name, (setting, word) in MUTANTS.items():
-        project = broken(options.folder / f"sockets-{name}", setting)
-        with served(project, command=PROGRAM) as service:
-            tally = attack(service, "api", full=False, until=word)
-        if word in (said := "; ".join(tally.failures)):
-            caught.append(name)
-        else:
-            missed.append(f"{name}: {said or 'nothing was said'}")
-    return Row("sockets", "mutants", len(caught), len(MUTANTS), tuple(missed), ", ".join(caught))
+    said = {}
+    for name, (setting, words) in MUTANTS.items():
+        project = stand_in(options, f"sockets-{name}", CODE, setting)
+        with served(project, command=APP) as service:
+            tally = attack(service, "api", full=False, until=words)
+        said[name] = "; ".join(tally.failures), words
+    return judged("sockets", said)
 
 
 def attack(service: Service, style: str, full: bool, until: str = "") -> Tally:

@@ -1,9 +1,5 @@
 """Servers with one fault each that raw sockets must find."""
 
-import sys
-from collections.abc import Sequence
-from pathlib import Path
-
 # Name: what to set in the server, and words of the sentence in which the fault must be said.
 MUTANTS = {
     "believes-the-first-length": ("DESYNC = True", "answers: "),
@@ -15,8 +11,7 @@ MUTANTS = {
     "says-nothing": ("ERROR = b''", "ended in open"),
     "prints-tracebacks": ("LOUD = True", "a traceback in the log"),
 }
-PROGRAM: Sequence[str] = (sys.executable, "src/app.py")
-APP = """
+CODE = """
 import re, socket, threading, traceback
 DESYNC, KEEP, THREADS, LOUD, ERROR = False, False, True, False, b"400 No"
 KEPT = []
@@ -55,14 +50,6 @@ def main():
         client, _ = listener.accept()
         threading.Thread(target=talk, args=(client,)).start() if THREADS else talk(client)
 
-SET
+MUTATION
 main()
 """
-
-
-def broken(folder: Path, setting: str) -> Path:
-    """Write a server with this setting, as if it were a project."""
-    source = folder / "project" / "src"
-    source.mkdir(parents=True)
-    (source / "app.py").write_text(APP.replace("SET\n", setting + "\n"))
-    return source.parent
