@@ -31,7 +31,7 @@ MUTANTS: dict[str, Mutant] = {
     "open to strangers": (
         API,
         WEB,
-        "    app.add_middleware(Bearer, tokens=Tokens.from_env(), open_paths=OPEN_PATHS)\n",
+        "    app.add_middleware(Bearer, tokens=Tokens.from_env())\n",
         "",
         projects.check_calls,
         "open to strangers",

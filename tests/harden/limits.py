@@ -106,7 +106,7 @@ ASGI: dict[str, Mutant] = {
     ),
     "a document that says nothing of tokens": (
         GUARD,
-        "if path not in open_paths:",
+        "if path not in OPEN_PATHS:",
         "if False:",
         "test_the_document_says_who_may_call",
     ),

@@ -452,7 +452,7 @@ MUTANTS = [
         [
             (
                 WEB,
-                "    app.add_middleware(Bearer, tokens=Tokens.from_env(), open_paths=OPEN_PATHS)\n",
+                "    app.add_middleware(Bearer, tokens=Tokens.from_env())\n",
                 "",
             )
         ],

@@ -27,7 +27,7 @@ SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 SANE_LENGTH = re.compile(r"[0-9]{1,18}")
 BODILESS = {"GET", "HEAD", "OPTIONS"}
 LONGEST_PATH = 500  # in the log
-PROBES = {"/health", "/ready"}  # answered under any load
+PROBES = {"/health", "/ready"}  # answered under any load, and to everybody
 Headers = list[tuple[str, str]]
 log = logging.getLogger(__name__)
 

@@ -18,6 +18,6 @@ def false(value: Any) -> Any:
 
 
 Integer = Annotated[int, BeforeValidator(number)]
-Positive = Annotated[int, Field(ge=1), BeforeValidator(number)]
+Positive = Annotated[Integer, Field(ge=1)]
 Float = Annotated[float, Field(strict=True)]
 Never = Annotated[Literal[False], BeforeValidator(false)]

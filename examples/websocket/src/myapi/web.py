@@ -59,7 +59,6 @@ def create_app() -> FastAPI:
     page_headers = {
         "Cache-Control": "no-cache",
         "Content-Security-Policy": policy(page),
-        "Referrer-Policy": "no-referrer",
     }
 
     def admit(connection: HTTPConnection) -> None:

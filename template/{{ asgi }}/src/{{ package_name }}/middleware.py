@@ -27,9 +27,8 @@ BROWSER_HEADERS = (
 )
 SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 LONGEST_PATH = 500  # in the log
-PROBES = {"/health", "/ready"}  # answered under any load
+PROBES = {"/health", "/ready"}  # answered under any load, and to everybody
 log = logging.getLogger(__name__)
-
 
 # What any route may answer instead of its own, for the OpenAPI document.
 DETAIL = {
