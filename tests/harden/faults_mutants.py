@@ -46,6 +46,7 @@ DEATHS = "server of one's own dies, hangs or closes its port"
 ENDS = "server of one's own is asked to end"
 ENGINE_FAILS = "engine fails in the middle"
 DRAIN = "SIGTERM: requests and streams"
+TURN = "            self.in_flight += 1\n"
 WSGI_ENDING = (
     "            if status:  # too late for another answer; the server cuts the connection\n"
 )
@@ -161,6 +162,97 @@ MUTANTS = {
         "api",
         Change("serve.py", "timeout_graceful_shutdown=5", "timeout_graceful_shutdown=0"),
         "api (answers|streams)",
+    ),
+    "a token counts though it is gone": Mutant(
+        "token is replaced",
+        "flask",
+        Change("auth.py", "        return found\n", '        return found or "anybody"\n'),
+        "are let in: \\(True, True\\), wanted \\(True, False\\)",
+    ),
+    "only the first token counts": Mutant(
+        "token is replaced",
+        "api",
+        Change("auth.py", "in self.digests.items():", "in list(self.digests.items())[:1]:"),
+        "wanted \\(True, True\\)",
+    ),
+    "nobody counts requests": Mutant(
+        "caller asks too often",
+        "api",
+        Change("guard.py", "if seconds := self.rate.seconds_to_wait(name):", "if seconds := 0:"),
+        "not 429",
+    ),
+    "one count for all callers": Mutant(
+        "caller asks too often",
+        "flask",
+        Change("rate.py", ".hit(self._limit, name)", '.hit(self._limit, "all")'),
+        "the other caller is held up",
+    ),
+    "one after another": Mutant(
+        "dependency is slow",
+        "api",
+        Change("middleware.py", TURN, f"{TURN}            time.sleep(0.8)\n"),
+        "held up",
+    ),
+    "who queues is turned away": Mutant(
+        "event loop is blocked",
+        "api",
+        Change("serve.py", "graceful_shutdown=5", "graceful_shutdown=5, limit_concurrency=5"),
+        "api: .*lost: ",
+    ),
+    "no end to what takes too long": Mutant(
+        "dependency is slower than the deadline",
+        "inference",
+        Change("middleware.py", "asyncio.timeout(self.seconds)", "asyncio.timeout(None)"),
+        "not 504",
+    ),
+    "room for any number": Mutant(
+        "too many requests in flight",
+        "flask",
+        Change("middleware.py", "[True] * max_in_flight", "[True] * 1_000"),
+        "flask refuses: .*not 503",
+    ),
+    "a stream goes on without its client": Mutant(
+        "client leaves",
+        "api",
+        Change(
+            "middleware.py",
+            "            await send(message)\n",
+            "            with __import__('contextlib').suppress(OSError):\n                await send(message)\n",
+        ),
+        "in a stream: .*the stream ends",
+        also=Change(
+            "middleware.py",
+            "self.app(scope, receive, send_with_id)",
+            "self.app(scope, asyncio.Event().wait, send_with_id)",
+        ),
+    ),
+    "users are not looked at": Mutant(
+        "users of a login are missing or malformed",
+        "gradio",
+        Change("login.py", "if not pair:", "if not pair and item:"),
+        "missing: ",
+    ),
+    "a weak key starts": Mutant(
+        "Django's key is missing or weak",
+        "django",
+        Change("web.py", "LEAST_SECRET = 32", "LEAST_SECRET = 0"),
+        "it started",
+    ),
+    "sockets end as if all were well": Mutant(
+        "SIGTERM: sockets",
+        "websocket",
+        Change("web.py", "websocket.close(1012,", "websocket.close(1000,"),
+        "closes each with a code",
+    ),
+    "an empty Volume is a model": Mutant(
+        "no model in the Volume",
+        "inference",
+        Change(
+            "weights.py",
+            "        raise ModelMissingError(\n",
+            "        return models_dir\n        raise ModelMissingError(\n",
+        ),
+        "Volume is",
     ),
     "half a model is a whole one": Mutant(
         "download of a model breaks off",
