@@ -244,6 +244,38 @@ MUTANTS = {
         Change("web.py", "websocket.close(1012,", "websocket.close(1000,"),
         "closes each with a code",
     ),
+    "texts are cut at once": Mutant(
+        "SIGTERM: texts",
+        "inference",
+        Change("serve.py", "timeout_graceful_shutdown=5", "timeout_graceful_shutdown=0"),
+        "20 tokens, ends",
+    ),
+    "a command is not asked, but killed": Mutant(
+        "SIGTERM: a command",
+        "command",
+        Change("process.py", "signal_all(signal.SIGTERM)", "signal_all(signal.SIGKILL)"),
+        "command answers",
+    ),
+    "no fresh start after an error": Mutant(
+        "model breaks in the middle",
+        "inference",
+        Change(
+            "batching.py",
+            "                        self._restart()\n",
+            "                        return\n",
+        ),
+        "it works again",
+    ),
+    "an echo instead of a model": Mutant(
+        "files of the model are broken",
+        "inference",
+        Change(
+            "modal_app.py",
+            "from .transformers_engine import TransformersEngine",
+            "from unittest.mock import Mock as TransformersEngine",
+        ),
+        "does not say what",
+    ),
     "an empty Volume is a model": Mutant(
         "no model in the Volume",
         "inference",

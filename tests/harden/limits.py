@@ -20,6 +20,18 @@ ASGI: dict[str, Mutant] = {
         "pass",
         "test_one_more_than_may_be_in_flight_is_turned_away",
     ),
+    "who fails or leaves keeps its place": (
+        MIDDLEWARE,
+        "            finally:\n                self.in_flight -= 1",
+        "            else:\n                self.in_flight -= 1",
+        "test_who_fails_or_leaves_gives_its_place_back",
+    ),
+    "threads are waited for": (
+        MIDDLEWARE,
+        "asyncio.timeout(self.seconds)",
+        "asyncio.timeout(None)",
+        "test_a_thread_is_not_waited_for",
+    ),
     "any number in flight": (
         MIDDLEWARE,
         "if self.in_flight >= self.max_in_flight and",
@@ -117,6 +129,12 @@ WSGI: dict[str, Mutant] = {
         "self.places += place",
         "pass",
         "test_one_more_than_may_be_in_flight_is_turned_away",
+    ),
+    "who fails keeps its place": (
+        MIDDLEWARE,
+        "self.places += place",
+        "pass",
+        "test_who_fails_gives_its_place_back",
     ),
     "a body of any size": (
         MIDDLEWARE,

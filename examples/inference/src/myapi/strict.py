@@ -18,6 +18,7 @@ def false(value: Any) -> Any:
 
 
 Integer = Annotated[int, BeforeValidator(number)]
-Positive = Annotated[Integer, Field(ge=1)]
+# Bounds stand before the function: after it pydantic writes them into the document as `ge`, which is not JSON Schema.
+Positive = Annotated[int, Field(ge=1), BeforeValidator(number)]
 Float = Annotated[float, Field(strict=True)]
 Never = Annotated[Literal[False], BeforeValidator(false)]
