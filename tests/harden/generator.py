@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import time
-from collections import deque
+from collections import defaultdict, deque
 from dataclasses import asdict, dataclass, field
 
 import uvloop
@@ -48,6 +48,7 @@ class Result:
         answered: requests with the right answer, each of them distinct.
         errors: the first few of those that had none.
         p50, p99, longest: seconds until an answer.
+        steady: p99 / p50 of the median second. A second in which the machine itself stood still spoils only its own.
         lateness: by how much the generator itself was late, p99 in seconds.
     """
 
@@ -57,6 +58,7 @@ class Result:
     p50: float
     p99: float
     longest: float
+    steady: float
     lateness: float
     seconds: float
 
@@ -80,6 +82,7 @@ class Load:
     wrong: int = 0
     errors: list[str] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
+    ends: list[float] = field(default_factory=list)
     lateness: list[float] = field(default_factory=list)
     due: "deque[float]" = field(default_factory=deque)
     idle: "deque[Client]" = field(default_factory=deque)
@@ -113,6 +116,7 @@ class Load:
             at(times, 0.5),
             at(times, 0.99),
             at(times, 1.0),
+            self.steady(),
             at(late, 0.99),
             seconds,
         )
@@ -145,6 +149,17 @@ class Load:
             self.idle.append(client)
         elif (begun := now()) < self.until:
             client.send(begun)
+
+    def note(self, since: float, end: float) -> None:
+        self.times.append(end - since)
+        self.ends.append(end)
+
+    def steady(self) -> float:
+        seconds: defaultdict[int, list[float]] = defaultdict(list)
+        for end, time_taken in zip(self.ends, self.times, strict=True):
+            seconds[int(end)].append(time_taken)
+        each = [sorted(times) for times in seconds.values() if len(times) >= 100]
+        return at(sorted(at(times, 0.99) / at(times, 0.5) for times in each), 0.5)
 
     def fail(self, why: str) -> None:
         self.wrong += 1
@@ -216,7 +231,7 @@ class Client(asyncio.Protocol):
         if error:
             self.load.fail(error)
         else:
-            self.load.times.append(now() - self.since)
+            self.load.note(self.since, now())
         self.load.finish(self)
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ MUTANTS = {
     "healthy": ("pass", ""),
     "leaks": ("KEPT.append(bytearray(20_000))", "memory grew"),
     "stalls": ("time.sleep(0.2 * (COUNT % 300 == 0))", "p99 is"),
+    "stands still, seldom": ("time.sleep(0.4 * (COUNT == 5_000))", "one took"),
     "fails": ("status = 500 if COUNT % 500 == 0 else 200", "500"),
     "mixes-up": ("body, LAST[:] = (LAST[0] if LAST else body), [body]", "a wrong answer"),
     "cuts-off": (
