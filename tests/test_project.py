@@ -1,5 +1,6 @@
 """Every style with every auth, as its user has it."""
 
+import itertools
 import signal
 from pathlib import Path
 
@@ -8,6 +9,10 @@ import pytest
 import family
 import projects
 from projects import Project
+
+# How a server is ended: the signal, and how often it comes.
+End = tuple[signal.Signals, int]
+ENDS: list[End] = list(itertools.product((signal.SIGINT, signal.SIGTERM), (1, 100)))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -23,6 +28,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         for answers in chosen
     ]
     metafunc.parametrize("project", parameters, indirect=True, scope="module")
+
+
+@pytest.fixture
+def ends(request: pytest.FixtureRequest) -> list[End]:
+    """Every way for each style, one way for each project: who may call changes nothing in how a server ends."""
+    answers = request.node.callspec.params["project"]
+    first = next(each for each in family.styles() if family.kind(each) == family.kind(answers))
+    return ENDS if answers == first else ENDS[-1:]
 
 
 @pytest.fixture(scope="module")
@@ -47,10 +60,9 @@ def test_the_documented_calls_answer_as_documented(project: Project) -> None:
     projects.check_calls(project)
 
 
-@pytest.mark.parametrize("times", [1, 100])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_ends_cleanly(project: Project, number: signal.Signals, times: int) -> None:
-    projects.check_end(project, number, times)
+def test_it_ends_cleanly(project: Project, ends: list[End]) -> None:
+    for number, times in ends:
+        projects.check_end(project, number, times)
 
 
 def test_a_taken_port_is_one_line(project: Project) -> None:
