@@ -14,7 +14,7 @@ import uvicorn
 from .modal_app import web
 
 NAME = "myapi"
-EXAMPLE = """curl -s $URL/predict -H 'Content-Type: application/json' -d '{"text": "a longer sentence than the limit", "max_length": 3}'"""
+EXAMPLE = """curl -s '$URL/predict' -H 'Content-Type: application/json' -d '{"text": "a longer sentence than the limit", "max_length": 3}'"""
 
 
 def main() -> None:

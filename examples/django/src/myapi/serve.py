@@ -15,7 +15,7 @@ from a2wsgi import WSGIMiddleware
 from .modal_app import web
 
 NAME = "myapi"
-EXAMPLE = """curl -s $URL/predict -H 'Content-Type: application/json' -d '{"text": "a longer sentence than the limit", "max_length": 3}'"""
+EXAMPLE = """curl -s '$URL/predict' -H 'Content-Type: application/json' -d '{"text": "a longer sentence than the limit", "max_length": 3}'"""
 WORKERS = 50  # threads: as many requests at once as a container takes
 
 

@@ -14,7 +14,7 @@ import uvicorn
 from .local import application
 
 NAME = "myapi"
-EXAMPLE = """curl -s $URL/generate -H 'Content-Type: application/json' -d '{"prompt": "The sea is", "max_new_tokens": 5, "temperature": 0}'"""
+EXAMPLE = """curl -s '$URL/generate' -H 'Content-Type: application/json' -d '{"prompt": "The sea is", "max_new_tokens": 5, "temperature": 0}'"""
 
 
 def main() -> None:

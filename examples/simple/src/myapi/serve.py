@@ -14,7 +14,7 @@ import uvicorn
 from .web import create_app
 
 NAME = "myapi"
-EXAMPLE = """curl -s $URL/"""
+EXAMPLE = """curl -s '$URL/'"""
 
 
 def main() -> None:
