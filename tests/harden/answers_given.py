@@ -206,7 +206,7 @@ FINE: dict[str, Strategy] = {
     "project_name": NAME.map(bare).filter(lambda text: any(map(str.isalnum, text))),
     "tune": st.booleans(),
     "project_slug": PARTS.map(lambda parts: ("x" + "-".join(parts))[:40].rstrip("-")),
-    "package_name": PARTS.map(lambda parts: ("x" + "_".join(parts))[:40]),
+    "package_name": PARTS.map(lambda parts: "_".join(("x", *parts))[:40]),
     "description": SENTENCE,
     "user_name": SENTENCE.map(lambda text: text[:100].translate({60: None, 62: None}).strip()),
     "user_email": st.one_of(
