@@ -33,6 +33,7 @@ nox.options.sessions = [
     "update",
     "broken",
     "project",
+    "newcomer",
     "rehearse",
 ]
 
@@ -223,6 +224,12 @@ def quick(session: nox.Session) -> None:
     lint.func(session)
     questions.func(session)
     run(session, "python", "tests/matrix.py", "--sample")
+
+
+@proof
+def newcomer(session: nox.Session) -> None:
+    """What README has a newcomer do, to the letter, with the time of each step: five minutes are the most."""
+    run(session, "python", "tests/newcomer.py")
 
 
 @nox.session(name="try", reuse_venv=True)

@@ -1,0 +1,175 @@
+"""A newcomer's first minutes, with nothing but README: `python tests/newcomer.py` prints the time of each step.
+
+The commands are README's own, to the letter. The only help is Git's: what they fetch from GitHub comes from a fresh clone
+of this repository's last commit. Questions are answered by Enter, in a terminal.
+"""
+
+import fcntl
+import json
+import os
+import pty
+import re
+import select
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import family
+from projects import CALL, CALLER, SECRETS, free_port, local_server, send
+
+MOST_SECONDS = 300.0
+PATIENCE = 120.0  # seconds for a command's next word
+ASKS = "🎤"  # before each of Copier's questions
+LEAST_QUESTIONS = 4
+SERVES, DEPLOYS = f"uv run {family.NAME}", "uv run modal deploy"
+# What the newcomer changes: names in the starter, and in its test.
+OLD, NEW = "second item", "second thing"
+CHANGED = re.compile(r'(first|second) item"')
+
+
+def main() -> None:
+    took: dict[str, float] = {}
+
+    def step(name: str, what: Callable[[], str]) -> None:
+        started = time.monotonic()
+        said = what()
+        took[name] = time.monotonic() - started
+        print(f"{took[name]:7.1f} s  {name}{': ' + said if said else ''}", flush=True)
+
+    with tempfile.TemporaryDirectory(prefix="newcomer") as folder:
+        place = Path(folder)
+        clone = place / "modal-endpoints"
+        environment = prepare(place, clone)
+        copy, check = commands((clone / "README.md").read_text())
+        project = place / family.NAME
+        step(copy, lambda: answer_by_enter(copy, place, environment))
+        step(check, lambda: passed(shell(check, place, environment)))
+        step(SERVES, lambda: call(project, environment, OLD))
+        step("a change in handlers.py", lambda: change(project))
+        step("uv run pytest", lambda: passed(shell("uv run pytest", project, environment)))
+        step(f"{SERVES}, changed", lambda: call(project, environment, NEW))
+    total = sum(took.values())
+    print(f"{total:7.1f} s  in all, {len(took)} steps; {MOST_SECONDS:g} s are the most")
+    if total > MOST_SECONDS:
+        sys.exit("a newcomer waits too long")
+
+
+def prepare(place: Path, clone: Path) -> dict[str, str]:
+    """Clone the last commit as a release, and return an environment in which that is the repository that README names."""
+    run = ("git", "-c", "advice.detachedHead=false")
+    subprocess.run([*run, "clone", "--quiet", str(family.ROOT), str(clone)], check=True)
+    subprocess.run(["git", "-C", str(clone), "tag", "v999.0.0"], check=True)
+    environment = {**os.environ, **family.isolate(place / "home"), **SECRETS}
+    settings = {
+        f"url.{clone.as_uri()}.insteadOf": "https://github.com/org/modal-endpoints.git",
+        "protocol.file.allow": "always",
+    }
+    environment["GIT_CONFIG_COUNT"] = str(len(settings))
+    for number, (key, value) in enumerate(settings.items()):
+        environment |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    environment.pop("VIRTUAL_ENV", None)
+    return environment
+
+
+def commands(readme: str) -> list[str]:
+    """What README has a newcomer type, up to the server."""
+    block = re.findall(r"^```bash\n(.+?)^```$", readme, re.MULTILINE | re.DOTALL)[0]
+    lines = [line.partition(" #")[0].strip() for line in block.splitlines()]
+    assert [line.startswith(said) for line, said in zip(lines[-2:], (SERVES, DEPLOYS), strict=True)]
+    assert len(lines) == 4, f"README's first commands are others now: {lines}"
+    return lines[:2]
+
+
+def answer_by_enter(command: str, place: Path, environment: Mapping[str, str]) -> str:
+    """Run a command in a terminal of its own and press Enter at each question."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+    process = subprocess.Popen(
+        ["bash", "-c", command],
+        cwd=place,
+        env={**environment, "TERM": "xterm"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    printed, seen, answered = "", 0, 0
+    last = time.monotonic()
+    try:
+        while process.poll() is None or select.select([ours], [], [], 0)[0]:
+            # A question is whole once nothing follows it for a moment.
+            if select.select([ours], [], [], 0.3)[0]:
+                try:
+                    printed += os.read(ours, 65536).decode(errors="replace")
+                except OSError:  # the other end is closed
+                    break
+                last = time.monotonic()
+            elif (
+                printed.count(ASKS) > seen
+            ):  # each stands there twice: as it is asked, and answered
+                seen, answered = printed.count(ASKS), answered + 1
+                os.write(ours, b"\r")
+            elif time.monotonic() - last > PATIENCE:
+                raise AssertionError(f"it says nothing more:\n{printed[-3000:]}")
+        assert process.wait(PATIENCE) == 0, printed[-3000:]
+    finally:
+        os.close(ours)
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    assert answered >= LEAST_QUESTIONS, f"{answered} questions: {printed[-3000:]}"
+    return f"{answered} questions"
+
+
+def shell(command: str, folder: Path, environment: Mapping[str, str]) -> str:
+    run = subprocess.run(
+        ["bash", "-c", command],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, f"{command}:\n{run.stdout[-3000:]}{run.stderr[-3000:]}"
+    return run.stdout
+
+
+def passed(printed: str) -> str:
+    found = re.findall(r"\d+ passed", printed)
+    assert found, f"no test ran:\n{printed[-2000:]}"
+    return str(found[-1])
+
+
+def change(project: Path) -> str:
+    """Change the starter, and what its test expects."""
+    readme = (project / "README.md").read_text()
+    yours = re.findall(r"^\| `(\S+)` \|", readme.partition("| yours |")[2], re.MULTILINE)
+    for name in (f"src/{family.NAME}/handlers.py", "tests/test_handlers.py"):
+        assert name in yours, f"README does not call {name} the owner's: {yours}"
+        text = (project / name).read_text()
+        changed, count = CHANGED.subn(r'\1 thing"', text)
+        assert count, f"{name} names no item"
+        (project / name).write_text(changed)
+    return f"{OLD} is {NEW} now"
+
+
+def call(project: Path, environment: Mapping[str, str], expected: str) -> str:
+    """Serve it, and make the documented request in whose answer that stands."""
+    calls = CALL.finditer((project / "README.md").read_text())
+    (documented,) = [each for each in calls if each["answer"] and OLD in each["answer"]]
+    command = [*SERVES.split(), "--port", str(free_port())]
+    with local_server(command, project, environment) as (url, _):
+        status, body = send(documented["command"], {**environment, **CALLER, "URL": url})
+    assert status == 200, f"{status}: {body}"
+    assert json.loads(body) == json.loads(documented["answer"].replace(OLD, expected)), body
+    return body
+
+
+if __name__ == "__main__":
+    main()
