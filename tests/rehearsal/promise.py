@@ -180,7 +180,7 @@ def _main_function(known: family.Answers) -> Table:
 def _hosts(known: family.Answers) -> dict[str, str]:
     """The variable by which an application answers under its domain only."""
     domain, style = known["custom_domain"], known["style"]
-    if not domain or not known["enforce_domain"] or style in ("simple", "server"):
+    if not (domain and known["enforce_domain"] and {"asgi", "wsgi"} & {*known["facts"]["shares"]}):
         return {}
     return {"ENFORCED_HOSTS": domain if style == "django" else json.dumps([domain])}
 
