@@ -61,18 +61,21 @@ def main() -> None:
 
 def prepare(place: Path, clone: Path) -> dict[str, str]:
     """Clone the last commit as a release, and return an environment in which that is the repository that README names."""
-    run = ("git", "-c", "advice.detachedHead=false")
-    subprocess.run([*run, "clone", "--quiet", str(family.ROOT), str(clone)], check=True)
+    subprocess.run(["git", "clone", "--quiet", str(family.ROOT), str(clone)], check=True)
     subprocess.run(["git", "-C", str(clone), "tag", "v999.0.0"], check=True)
-    environment = {**os.environ, **family.isolate(place / "home"), **SECRETS}
+    return isolate(place, clone)
+
+
+def isolate(place: Path, repository: Path) -> dict[str, str]:
+    """An environment in which `gh:org/modal-endpoints` is a repository of this machine."""
+    environment = {**family.isolate(place / "home"), **SECRETS}
     settings = {
-        f"url.{clone.as_uri()}.insteadOf": "https://github.com/org/modal-endpoints.git",
+        f"url.{repository.as_uri()}.insteadOf": "https://github.com/org/modal-endpoints.git",
         "protocol.file.allow": "always",
     }
     environment["GIT_CONFIG_COUNT"] = str(len(settings))
     for number, (key, value) in enumerate(settings.items()):
         environment |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
-    environment.pop("VIRTUAL_ENV", None)
     return environment
 
 

@@ -1,0 +1,126 @@
+"""Every command in README and docs is run, or says what it needs that is not here."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import family
+import newcomer
+
+BLOCK = re.compile(r"^```bash\n(.+?)^```$", re.MULTILINE | re.DOTALL)
+NEEDS = "# needs "
+PAGES = [family.ROOT / "README.md", *sorted((family.ROOT / "docs").glob("*.md"))]
+# Blocks of README that another proof takes from there, by how they begin.
+ELSEWHERE = {
+    "uvx copier copy gh:org/modal-endpoints myapi\n": "newcomer.py",
+    "python3 -m venv .venv && .venv/bin/pip install nox && .venv/bin/nox -s try\n": "test_try.py",
+    "python3 -m venv .venv && .venv/bin/pip install nox && .venv/bin/nox\n": "../.ci/run",
+}
+LEAST_COMMANDS = 9
+
+
+def blocks() -> Iterator[tuple[str, str]]:
+    """Page and text of each block that is run here."""
+    for page in PAGES:
+        for text in BLOCK.findall(page.read_text()):
+            if not (
+                text.startswith(NEEDS) or text in ELSEWHERE or any(map(text.startswith, ELSEWHERE))
+            ):
+                yield page.name, text
+
+
+def commands(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
+def test_what_another_proof_runs_is_run_there() -> None:
+    readme = PAGES[0].read_text()
+    for begin, proof in ELSEWHERE.items():
+        assert f"```bash\n{begin}" in readme, f"{proof} runs what README has no more"
+        assert (family.ROOT / "tests" / proof).exists()
+
+
+def test_what_is_not_run_says_why() -> None:
+    marked = [text for page in PAGES for text in BLOCK.findall(page.read_text()) if NEEDS in text]
+    assert len(marked) >= 4
+    for text in marked:
+        assert re.match(r"# needs (an account at Modal|the fork)\n", text), text
+
+
+def test_there_are_commands_to_run() -> None:
+    found = {command for _, text in blocks() for command in commands(text)}
+    print(f"{len(found)} distinct commands")
+    assert len(found) >= LEAST_COMMANDS
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """One in which the working tree is the newest release of the repository that README names."""
+    place = tmp_path_factory.mktemp("docs")
+    repository = family.export(place / "modal-endpoints")
+    variables = newcomer.isolate(place, repository)
+    shims = place / "shims"
+    shims.mkdir()
+    (shims / "uvx").write_text('#!/bin/sh\nexec "$@"\n')  # what it would install is installed
+    (shims / "uvx").chmod(0o755)
+    variables["PATH"] = f"{shims}:{variables['PATH']}"
+    commit(repository, variables)
+    git = ("git", "-C", str(repository))
+    subprocess.run([*git, "tag", "v999.0.0"], env=variables, check=True)
+    return variables
+
+
+@pytest.fixture(scope="module")
+def project(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("project")
+    run("copier copy --defaults gh:org/modal-endpoints myapi", folder, environment)
+    commit(folder / family.NAME, environment)
+    return folder / family.NAME
+
+
+@pytest.mark.parametrize(("page", "text"), list(blocks()))
+def test_what_stands_there_works(
+    project: Path, environment: dict[str, str], tmp_path: Path, page: str, text: str
+) -> None:
+    own = tmp_path / family.NAME
+    shutil.copytree(project, own)
+    for command in commands(text):
+        if command.startswith("uvx copier copy"):  # of one that is not there yet
+            shutil.rmtree(own)
+            run(command, tmp_path, environment)
+        else:
+            if command.startswith("uvx copier update"):  # of what is committed
+                commit(own, environment)
+            run(command, own, environment)
+
+
+def test_a_wrong_command_is_noticed(project: Path, environment: dict[str, str]) -> None:
+    with pytest.raises(AssertionError, match="max_container"):
+        run("uvx copier update --vcs-ref=:current: --data max_containers=-1", project, environment)
+
+
+def run(command: str, folder: Path, environment: dict[str, str]) -> None:
+    """Run a line as a reader does, who takes each default."""
+    line = re.sub(r"\bcopier (update|copy)\b(?!.*--defaults)", r"copier \1 --defaults", command)
+    done = subprocess.run(
+        ["bash", "-c", line],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+
+
+def commit(folder: Path, environment: dict[str, str]) -> None:
+    for arguments in (
+        ("init", "--quiet"),
+        ("add", "--all"),
+        ("commit", "--quiet", "--allow-empty", "-mx"),
+    ):
+        subprocess.run(["git", *arguments], cwd=folder, env=environment, check=True)
