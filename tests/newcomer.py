@@ -4,27 +4,20 @@ The commands are README's own, to the letter. The only help is Git's: what they 
 of this repository's last commit. Questions are answered by Enter, in a terminal.
 """
 
-import fcntl
 import json
-import os
-import pty
 import re
-import select
-import struct
 import subprocess
 import sys
 import tempfile
-import termios
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import family
 from projects import CALL, CALLER, SECRETS, free_port, local_server, send
+from terminal import ENTER, terminal
 
 MOST_SECONDS = 300.0
-PATIENCE = 120.0  # seconds for a command's next word
-ASKS = "🎤"  # before each of Copier's questions
 LEAST_QUESTIONS = 4
 SERVES, DEPLOYS = f"uv run {family.NAME}", "uv run modal deploy"
 # What the newcomer changes: names in the starter, and in its test.
@@ -90,43 +83,13 @@ def commands(readme: str) -> list[str]:
 
 def answer_by_enter(command: str, place: Path, environment: Mapping[str, str]) -> str:
     """Run a command in a terminal of its own and press Enter at each question."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
-    process = subprocess.Popen(
-        ["bash", "-c", command],
-        cwd=place,
-        env={**environment, "TERM": "xterm"},
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,
-    )
-    os.close(theirs)
-    printed, seen, answered = "", 0, 0
-    last = time.monotonic()
-    try:
-        while process.poll() is None or select.select([ours], [], [], 0)[0]:
-            # A question is whole once nothing follows it for a moment.
-            if select.select([ours], [], [], 0.3)[0]:
-                try:
-                    printed += os.read(ours, 65536).decode(errors="replace")
-                except OSError:  # the other end is closed
-                    break
-                last = time.monotonic()
-            elif (
-                printed.count(ASKS) > seen
-            ):  # each stands there twice: as it is asked, and answered
-                seen, answered = printed.count(ASKS), answered + 1
-                os.write(ours, b"\r")
-            elif time.monotonic() - last > PATIENCE:
-                raise AssertionError(f"it says nothing more:\n{printed[-3000:]}")
-        assert process.wait(PATIENCE) == 0, printed[-3000:]
-    finally:
-        os.close(ours)
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-    assert answered >= LEAST_QUESTIONS, f"{answered} questions: {printed[-3000:]}"
+    answered = 0
+    with terminal(command, place, environment) as run:
+        while run.settle():
+            run.type(ENTER)
+            answered += 1
+        assert run.process.returncode == 0, run.printed[-3000:]
+    assert answered >= LEAST_QUESTIONS, f"{answered} questions: {run.printed[-3000:]}"
     return f"{answered} questions"
 
 
