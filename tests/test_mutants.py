@@ -83,7 +83,7 @@ def proof(template: Path, folder: Path) -> None:
     answers = next(a for a in family.combinations() if (a["style"], a["auth"]) == ("api", "bearer"))
     store = matrix.Store(folder / "store")
     store.folder.mkdir(parents=True)
-    tree = matrix.render((template, store.folder, answers))
+    tree = matrix.render((template, store.folder, answers, 2))
     for path, digest in tree.items():
         checks.check_file(path, store.read(digest))
     project = store.put(tree, folder / "project")
