@@ -1,0 +1,56 @@
+"""One browser for all tests, and projects that are rendered once."""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+import family
+from browser import chromium
+
+PICTURES = family.ROOT / "docs" / "images"
+MakeProject = Callable[..., Path]
+controls: set[str] = set()  # all that were looked at
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--write", action="store_true", help="take the pictures in docs/images")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        try:
+            browser = chromium.launch(playwright)
+        except chromium.MissingBrowserError as error:
+            pytest.exit(str(error), returncode=1)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def make_project(template: Path, tmp_path_factory: pytest.TempPathFactory) -> MakeProject:
+    """Render a project, once for these answers, or anew under a name."""
+    made: dict[str, Path] = {}
+
+    def make(answers: family.Answers, name: str = "") -> Path:
+        key = f"{family.identify(answers)}-{name}"
+        if key not in made:
+            made[key] = family.render(template, tmp_path_factory.mktemp("project"), answers)
+        return made[key]
+
+    return make
+
+
+@pytest.fixture
+def pictures(request: pytest.FixtureRequest) -> Path | None:
+    if not request.config.getoption("--write"):
+        return None
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    return PICTURES
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    terminalreporter.line(f"{len(controls)} distinct controls have a name")
