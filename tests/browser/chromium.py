@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Locator, Page, Playwright, expect
 from harden.service import Service
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-MISSING = "There is no Chromium here: apt-get install chromium (or set PATH to one)."
+MISSING = "There is no Chromium and no Chrome on the PATH: apt-get install chromium."
 FLAGS = [
     "--no-sandbox",  # as root, in a container
     "--disable-background-networking",
@@ -21,7 +21,9 @@ FLAGS = [
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]
 SECONDS = 10.0  # for anything to appear
-NARROW = 320  # the width of a small phone, and of a page at 400 %: https://www.w3.org/TR/WCAG22/#reflow
+NARROW = (
+    320  # the width of a small phone, and of a page at 400 %: https://www.w3.org/TR/WCAG22/#reflow
+)
 # What people operate: https://www.w3.org/TR/wai-aria-1.2/#widget_roles
 CONTROLS = {
     "DisclosureTriangle",  # as Chromium calls a summary
@@ -67,7 +69,7 @@ class Visit:
         service: what is visited.
         project: what is served there.
         pictures: the folder for them, where they are wanted.
-        bodies: what the page sent as JSON, the last one last.
+        bodies: what the page sent, the last one last.
         elsewhere: requests to other hosts.
         complaints: errors of the console, and of scripts.
         expected: patterns of complaints that belong to the story.
@@ -78,7 +80,7 @@ class Visit:
     service: Service
     project: Path
     pictures: Path | None = None
-    bodies: list[object] = field(default_factory=list)
+    bodies: list[str] = field(default_factory=list)
     elsewhere: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
     expected: list[str] = field(default_factory=list)
@@ -104,10 +106,16 @@ class Visit:
     def picture(self, name: str) -> None:
         """Take one for README, where pictures are wanted."""
         if self.pictures:
+            self.page.evaluate("scrollTo(0, 0)")
             self.page.screenshot(path=self.pictures / f"{name}.png", animations="disabled")
 
-    def check_names(self, least: int) -> None:
-        """Each control has a name, as the accessibility tree has it, and there are at least so many."""
+    def check_names(self, least: int, nameless: int = 0) -> None:
+        """Each control has a name, as the accessibility tree has it.
+
+        Args:
+            least: so many controls there are at least.
+            nameless: so many have none, which are not ours to name.
+        """
         session = self.page.context.new_cdp_session(self.page)
         nodes = session.send("Accessibility.getFullAXTree")["nodes"]
         found = [
@@ -115,8 +123,8 @@ class Visit:
             for node in nodes
             if not node["ignored"] and (role := node["role"]["value"]) in CONTROLS
         ]
-        nameless = [role for role, name in found if not name]
-        assert not nameless, f"controls without a name: {nameless}, among {found}"
+        without = [role for role, name in found if not name]
+        assert len(without) <= nameless, f"controls without a name: {without}, among {found}"
         assert len(found) >= least, f"only {len(found)} controls: {found}"
         self.controls |= {f"{role} {name}" for role, name in found}
 
@@ -125,7 +133,9 @@ class Visit:
         size = self.page.viewport_size
         self.page.set_viewport_size({"width": NARROW, "height": 640})
         with contextlib.suppress(AssertionError):  # frameworks lay out again a little later
-            expect(self.page.locator(":root")).to_have_js_property("scrollWidth", NARROW, timeout=2000)
+            expect(self.page.locator(":root")).to_have_js_property(
+                "scrollWidth", NARROW, timeout=2000
+            )
         width = self.page.evaluate("document.documentElement.scrollWidth")
         assert width <= NARROW, f"{width} pixels wide on a screen of {NARROW}"
         assert size
@@ -147,20 +157,23 @@ def visiting(
     browser: Browser, service: Service, project: Path, pictures: Path | None = None
 ) -> Iterator[Visit]:
     """A new tab, without cookies; in the end everything that it did must have been quiet."""
-    context = browser.new_context(viewport={"width": 800, "height": 640}, locale="en-US")
+    context = browser.new_context(viewport={"width": 800, "height": 700}, locale="en-US")
     context.set_default_timeout(SECONDS * 1000)
     page = context.new_page()
     visit = Visit(page, service, project, pictures)
 
     def note(asked: str) -> None:
-        if urlsplit(asked).scheme not in ("data", "blob") and urlsplit(asked).hostname != "127.0.0.1":
+        if (
+            urlsplit(asked).scheme not in ("data", "blob")
+            and urlsplit(asked).hostname != "127.0.0.1"
+        ):
             visit.elsewhere.append(asked)
 
     context.on("request", lambda request: note(request.url))
     context.on(
         "request",
         lambda request: (
-            visit.bodies.append(request.post_data_json) if request.method == "POST" else None
+            visit.bodies.append(request.post_data or "") if request.method == "POST" else None
         ),
     )
     page.on("websocket", lambda socket: note(socket.url))

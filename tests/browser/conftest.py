@@ -1,8 +1,8 @@
 """One browser for all tests, and projects that are rendered once."""
 
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -50,6 +50,17 @@ def pictures(request: pytest.FixtureRequest) -> Path | None:
         return None
     PICTURES.mkdir(parents=True, exist_ok=True)
     return PICTURES
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker hands over what it has looked at."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["controls"] = sorted(controls)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    controls.update(node.workeroutput["controls"])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

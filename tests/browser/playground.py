@@ -1,5 +1,6 @@
 """The page of the inference style, on a model that takes a moment for each word."""
 
+import json
 import re
 import time
 from typing import Any
@@ -32,14 +33,13 @@ def ask(visit: Visit, prompt: str, tokens: int | None = None) -> str:
     if tokens:
         visit.find("#max_tokens").evaluate("(it, value) => (it.value = value)", str(tokens))
     visit.find("#send").click()
-    visit.expect_text("#state", REPORT)
+    expect(visit.find("#state")).to_have_text(REPORT, timeout=10_000)
     return visit.find("#log p:last-child span").inner_text()
 
 
 def sent(visit: Visit) -> dict[str, Any]:
     """The last body that the page sent."""
-    body = visit.bodies[-1]
-    assert isinstance(body, dict)
+    body: dict[str, Any] = json.loads(visit.bodies[-1])
     return body
 
 
@@ -65,16 +65,13 @@ def answer(visit: Visit) -> None:
     visit.picture("inference")
 
     ask(visit, "And the <b>sky</b>?")
-    assert [message["role"] for message in sent(visit)["messages"]] == [
-        "system",
-        "user",
-        "assistant",
-        "user",
-    ]
+    roles = [message["role"] for message in sent(visit)["messages"]]
+    assert roles == ["system", "user", "assistant", "user"], f"forgotten: {roles}"
     visit.find("#clear").click()
     expect(visit.find("#log p")).to_have_count(0)
     ask(visit, "Hello again")
-    assert [message["role"] for message in sent(visit)["messages"]] == ["system", "user"]
+    roles = [message["role"] for message in sent(visit)["messages"]]
+    assert roles == ["system", "user"], f"not forgotten: {roles}"
 
 
 def check_figures(said: str, tokens: int) -> None:
@@ -107,7 +104,7 @@ def settings(visit: Visit) -> None:
     visit.check_narrow()
     visit.find("#send").click()
     visit.expect_text("#state", REPORT)
-    assert sent(visit) == {
+    wanted = {
         "prompt": "one two three",
         "model": sent(visit)["model"],
         "max_tokens": 9,
@@ -118,6 +115,7 @@ def settings(visit: Visit) -> None:
         "stream": True,
         "stream_options": {"include_usage": True},
     }
+    assert sent(visit) == wanted, f"{sent(visit)}, not {wanted}"
     visit.expect_text("#log p:last-child span", re.compile("^ one two $"))
 
     visit.find("#temperature").fill("")

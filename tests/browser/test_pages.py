@@ -81,7 +81,8 @@ def test_every_style_with_a_page_is_visited() -> None:
     pages = {
         family.kind(answers)
         for answers in family.styles()
-        if "page" in family.known(answers)["facts"] or family.kind(answers) in ("gradio", "streamlit")
+        if "page" in family.known(answers)["facts"]
+        or family.kind(answers) in ("gradio", "streamlit")
     }
     assert len(pages) >= 4
     assert pages <= seen
