@@ -11,7 +11,7 @@ import family
 from browser import chromium
 
 PICTURES = family.ROOT / "docs" / "images"
-MakeProject = Callable[..., Path]
+MakeProject = Callable[[family.Answers], Path]
 controls: set[str] = set()  # all that were looked at
 
 
@@ -19,24 +19,29 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--write", action="store_true", help="take the pictures in docs/images")
 
 
+def pytest_configure() -> None:
+    """Without a browser nothing is run, and nothing left out."""
+    try:
+        chromium.find()
+    except chromium.MissingBrowserError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        try:
-            browser = chromium.launch(playwright)
-        except chromium.MissingBrowserError as error:
-            pytest.exit(str(error), returncode=1)
+        browser = chromium.launch(playwright)
         yield browser
         browser.close()
 
 
 @pytest.fixture(scope="session")
 def make_project(template: Path, tmp_path_factory: pytest.TempPathFactory) -> MakeProject:
-    """Render a project, once for these answers, or anew under a name."""
+    """Render a project, once for these answers."""
     made: dict[str, Path] = {}
 
-    def make(answers: family.Answers, name: str = "") -> Path:
-        key = f"{family.identify(answers)}-{name}"
+    def make(answers: family.Answers) -> Path:
+        key = family.identify(answers)
         if key not in made:
             made[key] = family.render(template, tmp_path_factory.mktemp("project"), answers)
         return made[key]

@@ -193,6 +193,12 @@ def unreachable(visit: Visit) -> None:
     visit.find("#send").click()
     visit.expect_text("#state", "Not answered to the end: the connection broke.")
     visit.expect_text("#log p:last-child span", "half")
+    visit.page.unroute_all()
+    visit.expected.append("status of 502")
+    visit.page.route("**/v1/*", lambda route: route.fulfill(status=502, body="<h1>Bad gateway"))
+    visit.find("#prompt").fill("hello")
+    visit.find("#send").click()
+    visit.expect_text("#state", "Not answered (502): no reason given.")
 
 
 def keyboard(visit: Visit) -> None:
@@ -206,7 +212,7 @@ def keyboard(visit: Visit) -> None:
     press("Enter")
     write("four")
     visit.tab_to("#send")
-    press("Enter")
+    press("Control+Enter")  # there too, and once
     expect(visit.find("#stop")).to_be_focused()
     expect(visit.find("#log p:last-child span")).to_contain_text("three four")
     press("Enter")
@@ -228,6 +234,8 @@ def keyboard(visit: Visit) -> None:
     visit.expect_text("#state", REPORT)
     expect(visit.find("#prompt")).to_be_focused()
     visit.expect_text("#log p:last-child span", " five six five")
+    visit.page.reload()
+    visit.expect_text("#state", "Nothing asked yet.")
     assert sent(visit)["prompt"] == "five six"
 
 
@@ -256,7 +264,7 @@ def dark(visit: Visit) -> None:
     visit.open("/playground")
     shades = []
     for scheme in ("light", "dark"):
-        visit.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        visit.page.emulate_media(color_scheme=scheme)
         shades.append(visit.find("body").evaluate("it => getComputedStyle(it).color"))
     assert shades == ["rgb(0, 0, 0)", "rgb(255, 255, 255)"], shades
 

@@ -162,7 +162,7 @@ MUTANTS: dict[str, Mutant] = {
         INFERENCE,
         playground.failures,
         "Missing or unknown token",
-        [(PAGE, "said.error?.message ?? response.statusText", '"no"')],
+        [(PAGE, 'said?.error?.message ?? "no reason given"', '"no"')],
     ),
     "when to come again is not said": (
         INFERENCE,

@@ -47,10 +47,7 @@ JOURNEYS: list[tuple[family.Answers, Journey]] = [
 
 
 def identify(value: object) -> str:
-    if callable(value):
-        return str(value.__qualname__)
-    assert isinstance(value, dict)
-    return family.identify(value)
+    return family.identify(value) if isinstance(value, dict) else getattr(value, "__name__", "")
 
 
 def go(browser: Browser, project: Path, journey: Journey, pictures: Path | None = None) -> None:
