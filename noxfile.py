@@ -89,6 +89,7 @@ def questions(session: nox.Session) -> None:
         "pytest",
         "tests",
         "--numprocesses=2",
+        "--ignore=tests/browser",
         "--ignore=tests/test_project.py",
         "--ignore=tests/test_broken_projects.py",
         "--ignore=tests/test_engine.py",
@@ -134,6 +135,12 @@ def broken(session: nox.Session) -> None:
 def engine(session: nox.Session) -> None:
     """The inference style's own tests with real torch and transformers, on a model made on the spot."""
     run(session, "pytest", "tests/test_engine.py", "--numprocesses=2", *session.posargs)
+
+
+@proof
+def browser(session: nox.Session) -> None:
+    """Every page of a project in a real browser, and pages broken in one way each; `-- --write` takes README's pictures."""
+    run(session, "pytest", "tests/browser", "--numprocesses=2", *session.posargs)
 
 
 @proof

@@ -53,7 +53,7 @@ def main(write: bool) -> None:
 
 
 def gallery(fresh: Path, styles: Iterable[str]) -> str:
-    """One line and the tree of source files for each style, as Markdown."""
+    """One line, a picture where there is a page, and the tree of source files for each style, as Markdown."""
     parts = []
     for style in styles:
         facts = yaml.safe_load((family.ROOT / "styles" / f"{style}.yml").read_text())
@@ -61,7 +61,11 @@ def gallery(fresh: Path, styles: Iterable[str]) -> str:
         files = sorted(path.relative_to(project).as_posix() for path in project.rglob("*.*"))
         tree = [f"    {file}" for file in files if file.startswith(("src/", "tests/"))]
         line = facts["about"].partition(". ")[0].rstrip(".\n")
-        parts.append(f"**[{style}](examples/{style})**: {line}.\n\n" + "\n".join(tree))
+        picture = f"docs/images/{style}.png"  # taken by nox -s browser -- --write
+        shown = (
+            f"![{style} in a browser]({picture})\n\n" if (family.ROOT / picture).exists() else ""
+        )
+        parts.append(f"**[{style}](examples/{style})**: {line}.\n\n{shown}" + "\n".join(tree))
     return "\n" + "\n\n".join(parts) + "\n\n"
 
 

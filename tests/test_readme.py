@@ -33,6 +33,18 @@ def test_the_first_command_is_what_ci_runs() -> None:
     assert proof in (family.ROOT / "README.md").read_text()
 
 
+def test_every_picture_is_there_and_small() -> None:
+    text = (family.ROOT / "README.md").read_text()
+    shown = set(re.findall(r"!\[[^]]+\]\(([^)]+)\)", text))
+    taken = {f"docs/images/{path.name}" for path in (family.ROOT / "docs" / "images").iterdir()}
+    assert len(shown) >= 5
+    assert shown == taken
+    for name in sorted(shown):
+        picture = (family.ROOT / name).read_bytes()
+        assert picture.startswith(b"\x89PNG"), name
+        assert len(picture) <= 150_000, f"{name} has {len(picture)} bytes"
+
+
 def test_the_changelog_names_a_release() -> None:
     assert re.search(
         r"^## \[\d+\.\d+\.\d+\] - \d{4}-\d\d-\d\d$",

@@ -55,7 +55,7 @@ def expected(known: family.Answers, answers: family.Answers) -> Table:
     kind = family.kind(known)
     if kind in ("api", "inference", "gradio", "streamlit"):
         table["title"] = known["project_name"]
-    if kind == "websocket":
+    if kind in ("websocket", "inference"):
         table |= {"page title": known["project_name"], "page h1": known["project_name"]}
     if kind == "inference":
         table |= {name: known[name] for name in ("model_id", "model_revision")}

@@ -42,7 +42,7 @@ SURFACES = {
     "inference": Surface(
         (b"/v1/models", b"/ready"),
         {b"/generate": GENERATE, b"/v1/completions": COMPLETE, b"/v1/chat/completions": CHAT},
-        DOCUMENTED,
+        DOCUMENTED | {"/playground"},
         openai=True,
     ),
     "simple": Surface((b"/?name=Ann", b"/docs"), {b"/": {"name": "Ann"}}, DOCUMENTED),

@@ -64,6 +64,14 @@ def test_what_is_no_json_or_no_text_is_refused_too(client: TestClient, body: byt
     assert "input" not in problem, "the answer repeats the prompt"
 
 
+def test_everybody_may_open_the_page(client: TestClient) -> None:
+    answer = client.get("/playground", headers={"Authorization": ""})
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
 def test_it_is_not_ready_before_the_model(make_client: MakeClient) -> None:
     engine = EchoEngine()
     engine.ready = False

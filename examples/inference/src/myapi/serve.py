@@ -38,6 +38,7 @@ def serve(listener: socket.socket) -> None:
     app = load()
     gc.freeze()  # as in a container: what is loaded stays
     print(f"{NAME}: text generation at {url}, documented at {url}/docs")
+    print(f"in a browser: {url}/playground")
     print("try it:", EXAMPLE.replace("$URL", url), flush=True)
 
     config = uvicorn.Config(

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
@@ -14,6 +14,7 @@ from . import handlers, logs, openai_api
 from .disconnect import CancelOnDisconnect
 from .engine import BusyError, Engine, EngineFailedError, PromptRefusedError
 from .middleware import PROBLEMS, Limits, RequestContext, as_json
+from .page import Page
 from .settings import Settings
 
 
@@ -38,6 +39,12 @@ def create_app(engine: Engine) -> FastAPI:
             router,
             max_body_size=settings.max_body_bytes,
         )
+
+    page = Page()
+
+    @app.get("/playground", include_in_schema=False)
+    async def playground() -> HTMLResponse:
+        return page.answer()
 
     @app.get("/health", tags=["health"], summary="The process is up")
     async def health() -> dict[str, str]:

@@ -1,14 +1,10 @@
 """The web application around the handlers: the socket, who may open it, and a page. Knows nothing of Modal."""
 
 import asyncio
-import base64
 import contextlib
-import hashlib
 import logging
-import re
 import uuid
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 from fastapi import FastAPI, HTTPException, Request, WebSocket
 from fastapi.responses import HTMLResponse, JSONResponse
@@ -19,13 +15,13 @@ from . import handlers, logs
 from .auth import Tokens
 from .connection import Connection
 from .middleware import Limits, RequestContext
+from .page import Page
 from .settings import Settings
 
 # The subprotocol that is spoken. A browser cannot send headers, so its page offers a token beside this
 # one, as "bearer.<token>"; only this one is ever selected, and so sent back.
 SUBPROTOCOL = "app.v1"
 DRAIN_SECONDS = 5  # for clients to take their leave when the server stops
-PAGE = Path(__file__).with_name("page.html")
 log = logging.getLogger(__name__)
 
 
@@ -55,11 +51,7 @@ def create_app() -> FastAPI:
 
     app = FastAPI(openapi_url=None, lifespan=lifespan)  # OpenAPI cannot describe a socket
     app.state.drain = drain
-    page = PAGE.read_text(encoding="utf-8")
-    page_headers = {
-        "Cache-Control": "no-cache",
-        "Content-Security-Policy": policy(page),
-    }
+    page = Page()
 
     def admit(connection: HTTPConnection) -> None:
         """Pass a handshake, or raise the HTTPException that answers it."""
@@ -96,7 +88,7 @@ def create_app() -> FastAPI:
 
     @app.get("/")
     async def index() -> HTMLResponse:
-        return HTMLResponse(page, headers=page_headers)
+        return page.answer()
 
     @app.get("/health")
     async def health() -> dict[str, str]:
@@ -163,16 +155,3 @@ async def refuse(websocket: WebSocket, refusal: HTTPException, request_id: str) 
         await websocket.send_denial_response(answer)
     else:
         await websocket.close(1013 if refusal.status_code == 503 else 1008, refusal.detail)
-
-
-def policy(page: str) -> str:
-    """The Content-Security-Policy under which this page works and nothing that is slipped into it does."""
-
-    def source(tag: str) -> str:
-        (text,) = re.findall(f"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
-        return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-    return (
-        f"default-src 'none'; script-src {source('script')}; style-src {source('style')}; "
-        "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
