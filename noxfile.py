@@ -33,6 +33,7 @@ nox.options.sessions = [
     "update",
     "broken",
     "project",
+    "docs",
     "newcomer",
     "rehearse",
 ]
@@ -92,8 +93,11 @@ def questions(session: nox.Session) -> None:
         "--ignore=tests/browser",
         "--ignore=tests/test_project.py",
         "--ignore=tests/test_broken_projects.py",
+        "--ignore=tests/test_building.py",
+        "--ignore=tests/test_docs.py",
         "--ignore=tests/test_engine.py",
         "--ignore=tests/test_modernize.py",
+        "--ignore=tests/test_prompts.py",
         "--ignore=tests/test_rendered_workflows.py",
         "--ignore=tests/test_update_cli.py",
         *session.posargs,
@@ -231,6 +235,13 @@ def quick(session: nox.Session) -> None:
     lint.func(session)
     questions.func(session)
     run(session, "python", "tests/matrix.py", "--sample")
+
+
+@proof
+def docs(session: nox.Session) -> None:
+    """The dialogue in a terminal, every command of README and docs, and the steps by which docs add a style."""
+    tests = ("tests/test_prompts.py", "tests/test_docs.py", "tests/test_building.py")
+    run(session, "pytest", *tests, "--numprocesses=2", *session.posargs)
 
 
 @proof

