@@ -220,6 +220,7 @@ def isolate(folder: Path) -> dict[str, str]:
     }
     return {name: value for name, value in os.environ.items() if name not in dropped} | {
         "COPIER_SETTINGS_PATH": str(folder / "copier.yml"),
+        "COPIER_CACHE_DIR": str(folder / "copier"),  # of repositories, by their address
         "GIT_CONFIG_GLOBAL": str(folder / "gitconfig"),
         "GIT_CONFIG_NOSYSTEM": "1",
     }
