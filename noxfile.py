@@ -74,6 +74,20 @@ def run_module(session: nox.Session, name: str, *arguments: str, modal: str = ""
         run(session, "python", "-m", name, *arguments, modal=modal)
 
 
+# Tests that have sessions of their own.
+DOCS = ("test_prompts.py", "test_docs.py", "test_building.py")
+ELSEWHERE = (
+    *DOCS,
+    "browser",
+    "test_project.py",
+    "test_broken_projects.py",
+    "test_engine.py",
+    "test_modernize.py",
+    "test_rendered_workflows.py",
+    "test_update_cli.py",
+)
+
+
 @proof
 def lint(session: nox.Session) -> None:
     """Style and types of the template's tooling, and of every file in it that is plain Python."""
@@ -90,16 +104,7 @@ def questions(session: nox.Session) -> None:
         "pytest",
         "tests",
         "--numprocesses=2",
-        "--ignore=tests/browser",
-        "--ignore=tests/test_project.py",
-        "--ignore=tests/test_broken_projects.py",
-        "--ignore=tests/test_building.py",
-        "--ignore=tests/test_docs.py",
-        "--ignore=tests/test_engine.py",
-        "--ignore=tests/test_modernize.py",
-        "--ignore=tests/test_prompts.py",
-        "--ignore=tests/test_rendered_workflows.py",
-        "--ignore=tests/test_update_cli.py",
+        *(f"--ignore=tests/{name}" for name in ELSEWHERE),
         *session.posargs,
     )
 
@@ -240,7 +245,7 @@ def quick(session: nox.Session) -> None:
 @proof
 def docs(session: nox.Session) -> None:
     """The dialogue in a terminal, every command of README and docs, and the steps by which docs add a style."""
-    tests = ("tests/test_prompts.py", "tests/test_docs.py", "tests/test_building.py")
+    tests = (f"tests/{name}" for name in DOCS)
     run(session, "pytest", *tests, "--numprocesses=2", *session.posargs)
 
 

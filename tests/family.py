@@ -142,6 +142,14 @@ def styles() -> list[Answers]:
     return list(seen.values())
 
 
+def kinds() -> Mapping[str, Answers]:
+    """Each kind, and the first of styles() that leads to it."""
+    found: dict[str, Answers] = {}
+    for answers in styles():
+        found.setdefault(kind(answers), answers)
+    return found
+
+
 def kind(answers: Answers) -> str:
     """The name of the file in styles/ that holds the facts for these answers, or for all values."""
     return str(answers["server_app"] if answers["style"] == "server" else answers["style"])

@@ -19,6 +19,7 @@ from terminal import ENTER, terminal
 
 MOST_SECONDS = 300.0
 LEAST_QUESTIONS = 4
+BLOCK = re.compile(r"^```bash\n(.+?)^```$", re.MULTILINE | re.DOTALL)  # of commands, in Markdown
 SERVES, DEPLOYS = f"uv run {family.NAME}", "uv run modal deploy"
 # What the newcomer changes: names in the starter, and in its test.
 OLD, NEW = "second item", "second thing"
@@ -74,11 +75,12 @@ def isolate(place: Path, repository: Path) -> dict[str, str]:
 
 def commands(readme: str) -> list[str]:
     """What README has a newcomer type, up to the server."""
-    block = re.findall(r"^```bash\n(.+?)^```$", readme, re.MULTILINE | re.DOTALL)[0]
-    lines = [line.partition(" #")[0].strip() for line in block.splitlines()]
-    assert [line.startswith(said) for line, said in zip(lines[-2:], (SERVES, DEPLOYS), strict=True)]
+    lines = [line.partition(" #")[0].strip() for line in BLOCK.findall(readme)[0].splitlines()]
     assert len(lines) == 4, f"README's first commands are others now: {lines}"
-    return lines[:2]
+    copy, check, serves, deploys = lines
+    assert serves == SERVES, f"README serves by another command: {serves}"
+    assert deploys.startswith(DEPLOYS), f"README deploys by another command: {deploys}"
+    return [copy, check]
 
 
 def answer_by_enter(command: str, place: Path, environment: Mapping[str, str]) -> str:

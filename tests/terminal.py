@@ -15,6 +15,7 @@ from pathlib import Path
 
 PATIENCE = 120.0  # seconds for a program's next word
 QUIET = 0.15  # seconds without a word, after which it may wait for one
+SIZE = 60, 400  # lines and columns: no question is folded
 ASKS = "🎤"  # before each of Copier's questions
 ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|[()][A-Z0-9]|[=>])|[\r\x07]")
 DOWN, ENTER, ERASE, INTERRUPT = "\x1b[B", "\r", "\x15", "\x03"
@@ -67,12 +68,10 @@ class Terminal:
 
 
 @contextlib.contextmanager
-def terminal(
-    command: str, folder: Path, environment: Mapping[str, str], columns: int = 400
-) -> Iterator[Terminal]:
+def terminal(command: str, folder: Path, environment: Mapping[str, str]) -> Iterator[Terminal]:
     """Run a command of a shell; it is ended with the block."""
     ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 60, columns, 0, 0))
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", *SIZE, 0, 0))
     process = subprocess.Popen(
         ["bash", "-c", f"exec {command}"],
         cwd=folder,

@@ -44,6 +44,7 @@ def follow(page: str, copy: Path) -> tuple[int, int]:
                 if part
             )
         else:
+            assert names, f"no file is named for:\n{block['text']}"
             file = copy / names.pop(0)
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(block["text"])
@@ -91,33 +92,47 @@ def prove(copy: Path, module: str, *arguments: str) -> subprocess.CompletedProce
 
 
 @pytest.mark.parametrize(
-    ("old", "new"),
+    ("old", "new", "said"),
     [
-        ('return JSONResponse({"message": "Hello, World!"})', "return JSONResponse({})"),
-        ('     "django     Django application (WSGI)": django\n', "     nothing like it\n"),
-        ("`styles/starlette.yml`", "a file of styles"),
+        (
+            '     "django     Django application (WSGI)": django\n',
+            "     nothing like it\n",
+            "copier.yml holds 0 times",
+        ),
+        ("`styles/starlette.yml`", "a file of styles", "no file is named"),
+        (
+            "`template/{{ starlette }}/tests/test_web.py.jinja`",
+            "`styles/a.yml` and `styles/b.yml`",
+            "nothing stands for",
+        ),
     ],
-    ids=[
-        "a starter that answers something else",
-        "a change that fits nowhere",
-        "no name of a file",
-    ],
+    ids=["a change that fits nowhere", "no name of a file", "a name and no file"],
 )
-def test_a_wrong_page_is_noticed(template: Path, tmp_path: Path, old: str, new: str) -> None:
-    page = PAGE.read_text()
-    assert page.count(old) == 1
-    copy = tmp_path / "modal-endpoints"
-    shutil.copytree(template, copy)
-    try:
-        follow(page.replace(old, new), copy)
-    except (AssertionError, IndexError):
-        return
+def test_a_page_that_nobody_can_follow_is_noticed(
+    template: Path, tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    copy = Path(shutil.copytree(template, tmp_path / "modal-endpoints"))
+    with pytest.raises(AssertionError, match=said):
+        follow(replaced(old, new), copy)
+
+
+def test_a_starter_that_answers_something_else_is_noticed(template: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(template, tmp_path / "modal-endpoints"))
+    answer = 'return JSONResponse({"message": "Hello, World!"})'
+    follow(replaced(answer, "return JSONResponse({})"), copy)
     project = family.render(copy, tmp_path, {"style": STYLE, "auth": "proxy"})
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests/test_handlers.py"],
         cwd=project,
         env={**os.environ, "PYTHONPATH": str(project / "src")},
         capture_output=True,
+        text=True,
         check=False,
     )
-    assert run.returncode == 1, "nobody noticed"
+    assert "FAILED tests/test_handlers.py::test_hello - " in run.stdout, run.stdout
+
+
+def replaced(old: str, new: str) -> str:
+    page = PAGE.read_text()
+    assert page.count(old) == 1
+    return page.replace(old, new)

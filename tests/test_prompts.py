@@ -14,7 +14,7 @@ import pytest
 import family
 from terminal import ASKS, DOWN, ENTER, ERASE, INTERRUPT, Terminal, terminal
 
-KINDS = list({family.kind(answers): answers for answers in reversed(family.styles())}.items())
+KINDS = family.kinds()
 STYLES = list(family.questions()["style"]["choices"].values())
 APPS = list(family.questions()["server_app"]["choices"].values())
 
@@ -42,7 +42,7 @@ def worded(name: str) -> str:
     return str(family.questions()[name]["help"]).strip()
 
 
-@pytest.mark.parametrize(("kind", "answers"), KINDS, ids=[kind for kind, _ in KINDS])
+@pytest.mark.parametrize(("kind", "answers"), KINDS.items(), ids=KINDS)
 def test_questions_come_in_their_order_and_words(
     template: Path, tmp_path: Path, kind: str, answers: family.Answers
 ) -> None:
@@ -55,8 +55,7 @@ def check_dialogue(template: Path, folder: Path, kind: str, answers: family.Answ
     keys = {"style": DOWN * STYLES.index(answers["style"]) + ENTER}
     if kind in APPS:
         keys["server_app"] = DOWN * APPS.index(kind) + ENTER
-    given = {name: value for name, value in answers.items() if name in ("style", "server_app")}
-    expected = family.asked(default(given))
+    expected = family.asked(answers)
     with copying(template, folder) as session:
         for name in expected:
             assert session.settle(), session.printed
@@ -106,7 +105,7 @@ def test_another_dialogue_is_noticed(
     assert old in text
     (changed / file).write_text(text.replace(old, new))
     with pytest.raises(AssertionError, match=said):
-        check_dialogue(changed, tmp_path, *KINDS[-1])
+        check_dialogue(changed, tmp_path, "api", KINDS["api"])
 
 
 def test_the_next_commands_work_in_any_folder(template: Path, tmp_path: Path) -> None:
@@ -119,14 +118,6 @@ def test_the_next_commands_work_in_any_folder(template: Path, tmp_path: Path) ->
         ["bash", "-c", f"{first} && ls"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert "pyproject.toml" in entered.stdout, f"{first}: {entered.stderr}"
-
-
-def default(given: family.Answers) -> family.Answers:
-    """The choices of somebody who takes every default but these."""
-    for answers in family.combinations():
-        if all(answers.get(name) == value for name, value in given.items()):
-            return answers
-    raise AssertionError(f"nobody can give {given}")
 
 
 def next_commands(text: str) -> list[str]:

@@ -21,9 +21,8 @@ FLAGS = [
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]
 SECONDS = 10.0  # for anything to appear
-NARROW = (
-    320  # the width of a small phone, and of a page at 400 %: https://www.w3.org/TR/WCAG22/#reflow
-)
+# The width of a small phone, and of a page at 400 %: https://www.w3.org/TR/WCAG22/#reflow
+NARROW = 320
 # What people operate: https://www.w3.org/TR/wai-aria-1.2/#widget_roles
 CONTROLS = {
     "DisclosureTriangle",  # as Chromium calls a summary

@@ -36,9 +36,8 @@ def gradio(visit: Visit) -> None:
     slider.fill("1")
     visit.page.get_by_role("button", name="Summarize").click()
     expect(visit.find(SUMMARY)).to_have_value("The sea is wide.")
-    visit.check_names(
-        least=5, nameless=1
-    )  # Gradio gives the label of a field with a copy button to the button
+    # Gradio gives the label of a field with a copy button to the button.
+    visit.check_names(least=5, nameless=1)
     visit.check_narrow()
     visit.picture("gradio")
 
@@ -100,9 +99,8 @@ def documentation(visit: Visit) -> None:
     visit.page.get_by_role("button", name="Try it out").click()
     visit.page.get_by_role("button", name="Execute").click()
     expect(visit.find(".live-responses-table .response-col_status").last).to_contain_text("200")
-    visit.check_names(
-        least=10, nameless=3
-    )  # Swagger UI's field for the body, and two buttons that copy
+    # Swagger UI's field for the body, and two buttons that copy.
+    visit.check_names(least=10, nameless=3)
     assert asked == ELSEWHERE, asked
     hosts = {url.split("/")[2] for url in visit.elsewhere}
     assert hosts == ELSEWHERE, hosts

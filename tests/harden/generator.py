@@ -81,8 +81,7 @@ class Load:
     number: int = 0
     wrong: int = 0
     errors: list[str] = field(default_factory=list)
-    times: list[float] = field(default_factory=list)
-    ends: list[float] = field(default_factory=list)
+    answers: list[tuple[float, float]] = field(default_factory=list)  # when, and after how long
     lateness: list[float] = field(default_factory=list)
     due: "deque[float]" = field(default_factory=deque)
     idle: "deque[Client]" = field(default_factory=deque)
@@ -95,11 +94,11 @@ class Load:
         self.until = started + self.plan.seconds
         if self.plan.rate:
             self.idle.extend(clients)
-            await self.arrive(loop, started)
+            await self.arrive(started)
         else:
             for client in clients:
                 client.send(started)
-            await self.tick(loop)
+            await self.tick()
         for _ in range(int(PATIENCE / 0.01)):
             if any(client.busy for client in clients):
                 await asyncio.sleep(0.01)
@@ -108,7 +107,7 @@ class Load:
             if client.busy:
                 self.fail("never answered")
             client.close()
-        times, late = sorted(self.times), sorted(self.lateness)
+        times, late = sorted(taken for _, taken in self.answers), sorted(self.lateness)
         return Result(
             len(times),
             self.wrong,
@@ -121,7 +120,7 @@ class Load:
             seconds,
         )
 
-    async def arrive(self, loop: asyncio.AbstractEventLoop, started: float) -> None:
+    async def arrive(self, started: float) -> None:
         """Let requests come at the plan's rate."""
         for count in range(int(self.plan.rate * self.plan.seconds)):
             due = started + count / self.plan.rate
@@ -136,7 +135,7 @@ class Load:
             else:
                 self.due.append(due)
 
-    async def tick(self, loop: asyncio.AbstractEventLoop) -> None:
+    async def tick(self) -> None:
         """Measure how late this process is while clients keep themselves busy."""
         while (begun := now()) < self.until:
             await asyncio.sleep(0.01)
@@ -150,14 +149,10 @@ class Load:
         elif (begun := now()) < self.until:
             client.send(begun)
 
-    def note(self, since: float, end: float) -> None:
-        self.times.append(end - since)
-        self.ends.append(end)
-
     def steady(self) -> float:
         seconds: defaultdict[int, list[float]] = defaultdict(list)
-        for end, time_taken in zip(self.ends, self.times, strict=True):
-            seconds[int(end)].append(time_taken)
+        for end, taken in self.answers:
+            seconds[int(end)].append(taken)
         each = [sorted(times) for times in seconds.values() if len(times) >= 100]
         return at(sorted(at(times, 0.99) / at(times, 0.5) for times in each), 0.5)
 
@@ -231,7 +226,8 @@ class Client(asyncio.Protocol):
         if error:
             self.load.fail(error)
         else:
-            self.load.note(self.since, now())
+            end = now()
+            self.load.answers.append((end, end - self.since))
         self.load.finish(self)
 
     def close(self) -> None:
