@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+import yaml
 
 import family
 import newcomer
@@ -26,6 +27,7 @@ ELSEWHERE = {
     "python3 -m venv .venv && .venv/bin/pip install nox && .venv/bin/nox\n": "../.ci/run",
 }
 LEAST_COMMANDS = 9
+STYLES = sorted((family.ROOT / "styles").glob("*.yml"))
 
 
 def blocks(pages: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -59,6 +61,12 @@ def test_what_is_not_run_says_why() -> None:
     assert len(marked) >= 4
     for text in marked:
         assert re.match(r"# needs (an account at Modal|the fork)\n", text), text
+
+
+def test_who_may_call_is_what_each_style_offers() -> None:
+    rows = re.findall(r"^\| (`.*`) \|.*\| ([a-z, ]+) \|$", PAGES["docs/choosing.md"], re.MULTILINE)
+    said = {kind: auth.split(", ") for kinds, auth in rows for kind in re.findall(r"`(\w+)`", kinds)}
+    assert said == {path.stem: yaml.safe_load(path.read_text())["auth"] for path in STYLES}
 
 
 def test_there_are_commands_to_run() -> None:
