@@ -18,7 +18,7 @@ MODAL_APP = "includes/modal_app_asgi.py.jinja"
 LIMITS = "includes/limits.py.jinja"
 README = "includes/readme/run.md"
 PYPROJECT = "template/pyproject.toml.jinja"
-WORKFLOW = "template/{{ github }}/.github/workflows/ci.yml.jinja"
+WORKFLOW = "template/{{ github }}/.github/workflows/ci.yml"
 
 # What is broken: (file, text in it, text instead, what the checks say)
 MUTANTS = {

@@ -1,0 +1,749 @@
+"""Deployments and previews: the steps of the workflows as they stand, with all that is outside on this machine.
+
+Each job is read from its file and its steps are run with the environment that they declare. Modal's API is a control plane
+on a socket, asked by the real client, and the deployment a web server that is as well or as ill as a test wants. Stand-ins
+for the command lines of Modal, GitHub and uv note what they are asked; what was asked of Modal must be something that the
+installed client's own parser takes.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import click
+import grpclib
+import pytest
+import yaml
+from grpclib.const import Status
+from modal.cli.entry_point import entrypoint_cli
+from modal_proto import api_pb2
+
+import family
+from rehearsal.service import Service
+
+PATIENCE = 3
+KINDS: Mapping[str, family.Answers] = {
+    "proxy": {"style": "api", "auth": "proxy"},
+    "bearer": {"style": "api", "auth": "bearer"},
+    "none": {"style": "flask", "auth": "none"},
+    "login": {"style": "server", "server_app": "gradio", "auth": "login"},
+    "django": {"style": "django", "auth": "bearer"},
+    "inference": {"style": "inference", "auth": "proxy"},
+}
+TOKENS = {"proxy": "wk-key.ws-secret", "bearer": "right", "login": "ann:right:er", "none": ""}
+MODAL_TOKEN = {"MODAL_TOKEN_ID": "id", "MODAL_TOKEN_SECRET": "secret"}
+# Notes its arguments, and answers what `answers` says for the first words of them: [exit status, text].
+MODAL = """#!{python} -IS
+import json, os, sys
+folder = {folder!r}
+arguments = sys.argv[1:]
+note = {{"arguments": arguments}}
+for argument in arguments:
+    if argument.endswith(".json") and os.path.exists(argument):
+        note["file"] = json.load(open(argument))
+        note["mode"] = oct(os.stat(argument).st_mode & 0o777)
+open(folder + "/modal.calls", "a").write(json.dumps(note) + "\\n")
+for words, (status, text) in json.load(open(folder + "/answers")).items():
+    if arguments[: len(words.split())] == words.split():
+        print(text)
+        sys.exit(status)
+"""
+# `uv run … python` is this environment's; all else is only noted.
+UV = """#!{python} -IS
+import os, sys
+arguments = sys.argv[1:]
+open({folder!r} + "/uv.calls", "a").write(" ".join(arguments) + "\\n")
+if arguments[0] == "run" and "python" in arguments:
+    os.execv({python!r}, [{python!r}, *arguments[arguments.index("python") + 1 :]])
+sys.exit(arguments == ["run", "pytest"] and os.path.exists({folder!r} + "/red"))
+"""
+# Keeps comments, of a bot and of others, as GitHub would.
+GH = """#!{python} -IS
+import json, os, re, sys
+arguments = sys.argv[1:]
+path = {folder!r} + "/comments"
+comments = json.load(open(path)) if os.path.exists(path) else [["User", "<!-- preview --> mine"]]
+assert arguments[0] == "api" and os.environ["GH_TOKEN"] == "github's"
+body = next((a[len("body="):] for a in arguments if a.startswith("body=")), None)
+target = next(a for a in arguments if a.startswith("repos/"))
+if body is None:
+    assert target == "repos/{{owner}}/{{repo}}/issues/17/comments"
+    marker = re.search(r'startswith."(.+?)"', arguments[-1])[1]
+    assert '.user.type == "Bot"' in arguments[-1]
+    for number, (who, text) in enumerate(comments):
+        if who == "Bot" and text.startswith(marker):
+            print(number)
+elif target == "repos/{{owner}}/{{repo}}/issues/17/comments":
+    comments.append(["Bot", body])
+else:
+    assert "PATCH" in arguments
+    comments[int(target.rpartition("/")[2])][1] = body
+json.dump(comments, open(path, "w"))
+"""
+
+
+class Plane(Service):
+    """What Modal says of one deployed app, and how its scaling is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.web_url = ""
+        self.asked: list[tuple[str, str]] = []  # environment, name
+        self.refusals: dict[str, str] = {}  # by the call that is refused
+        self.scaling: list[tuple[int, int, int]] = []  # containers: least, most, spare
+
+    def metadata(self, name: str) -> api_pb2.FunctionHandleMetadata:
+        of_class = name.endswith(".*")
+        method = api_pb2.FunctionHandleMetadata(
+            function_name=name.replace("*", "web"),
+            use_method_name="web",
+            is_method=True,
+            web_url=self.web_url,
+        )
+        return api_pb2.FunctionHandleMetadata(
+            function_name=name,
+            definition_id="de-1",
+            web_url="" if of_class else self.web_url,
+            method_handle_metadata={"web": method} if of_class else {},
+        )
+
+    def refuse(self, call: str) -> None:
+        if call in self.refusals:
+            raise grpclib.GRPCError(Status.PERMISSION_DENIED, self.refusals[call])
+
+    async def FunctionGet(self, request: api_pb2.FunctionGetRequest) -> api_pb2.FunctionGetResponse:
+        self.refuse("FunctionGet")
+        self.asked.append((request.environment_name, request.object_tag))
+        data = api_pb2.FunctionData(function_name=request.object_tag)
+        data.ranked_functions.add(function=api_pb2.Function(function_name=request.object_tag))
+        return api_pb2.FunctionGetResponse(
+            function_id="fu-1", function=data, handle_metadata=self.metadata(request.object_tag)
+        )
+
+    async def ClassGet(self, request: api_pb2.ClassGetRequest) -> api_pb2.ClassGetResponse:
+        return api_pb2.ClassGetResponse(
+            class_id="cs-1", handle_metadata=api_pb2.ClassHandleMetadata()
+        )
+
+    async def FunctionUpdateSchedulingParams(
+        self, request: api_pb2.FunctionUpdateSchedulingParamsRequest
+    ) -> api_pb2.FunctionUpdateSchedulingParamsResponse:
+        self.refuse("FunctionUpdateSchedulingParams")
+        now = request.settings
+        self.scaling.append((now.min_containers, now.max_containers, now.buffer_containers))
+        return api_pb2.FunctionUpdateSchedulingParamsResponse(current_settings=now)
+
+
+@pytest.fixture(scope="module")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Plane, str]]:
+    plane, loop = Plane(), asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, daemon=True).start()
+    path = str(tmp_path_factory.mktemp("plane") / "s")
+    url = asyncio.run_coroutine_threadsafe(plane.listen(path), loop).result()
+    yield plane, url
+    asyncio.run_coroutine_threadsafe(plane.close(), loop).result()
+    loop.call_soon_threadsafe(loop.stop)
+
+
+@dataclass
+class Site:
+    """The deployment: answers as well as its application would, after so many of the given answers.
+
+    Attributes:
+        first: answers of its first requests: a status, `redirect`, `edge` or `silent`.
+        always: the one answer of all requests, if given.
+        open: whether strangers get in.
+    """
+
+    auth: str = "none"
+    first: list[Any] = field(default_factory=list)
+    always: Any = None
+    open: bool = False
+    seen: list[tuple[str, str]] = field(default_factory=list)  # method, path
+    strangers: list[str] = field(default_factory=list)  # credentials that other hosts were given
+    url: str = ""
+    other: str = ""
+
+    def status(self, method: str, path: str, headers: Mapping[str, str], body: str) -> Any:
+        self.seen.append((method, path))
+        if self.first:
+            return self.first.pop(0)
+        if self.always is not None:
+            return self.always
+        if path == "/login":
+            return 200 if body == "username=ann&password=right%3Aer" or self.open else 400
+        known = {
+            "proxy": (headers["Modal-Key"], headers["Modal-Secret"]) == ("wk-key", "ws-secret"),
+            "bearer": headers["Authorization"] == "Bearer right" or path in {"/health", "/ready"},
+        }.get(self.auth, True)
+        if not known and not self.open:
+            return 401
+        return 404 if path == "/" else 200
+
+
+@contextlib.contextmanager
+def served(site: Site) -> Iterator[Site]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"] or 0)).decode()
+            if self.path == "/elsewhere":
+                site.strangers += [
+                    self.headers[name] or "" for name in ("Authorization", "Modal-Key")
+                ]
+            status = site.status(self.command, self.path, self.headers, body)  # type: ignore[arg-type]
+            if status == "silent":
+                self.close_connection = True
+                return
+            self.send_response({"redirect": 303, "edge": 404, "away": 303}.get(status, status))
+            if status == "redirect":
+                self.send_header("Location", self.path)
+            if status == "away":
+                self.send_header("Location", f"{site.other}/elsewhere")
+            text = b"modal-http: invalid function call" if status == "edge" else b"{}"
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        do_POST = do_GET
+
+        def log_message(self, format: str, *arguments: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        site.url = f"http://127.0.0.1:{server.server_port}"
+        site.other = f"http://localhost:{server.server_port}"
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield site
+        finally:
+            server.shutdown()
+
+
+@dataclass(frozen=True)
+class Run:
+    """What came of a job."""
+
+    status: int
+    printed: str
+    page: str
+    outputs: Mapping[str, str]
+
+
+@dataclass
+class World:
+    """A project of one kind, its deployment, and what is outside."""
+
+    folder: Path
+    project: Path
+    plane: Plane
+    plane_url: str
+    site: Site
+    auth: str
+    answers: dict[str, tuple[int, str]] = field(default_factory=dict)
+
+    def versions(self, *tags: str) -> None:
+        """What the app's history shows, the newest first."""
+        rows = [{"version": f"v{9 - n}", "tag": tag} for n, tag in enumerate(tags)]
+        self.answers["app history"] = (0, json.dumps(rows))
+
+    def environments(self, *names: str) -> None:
+        self.answers["environment list"] = (0, json.dumps([{"name": name} for name in names]))
+
+    def calls(self) -> list[str]:
+        """What was asked of Modal's command line, each a line that the real one's parser takes."""
+        lines = []
+        for note in self.notes():
+            parsed_by_the_client(note["arguments"])
+            lines.append(" ".join(note["arguments"]))
+        return lines
+
+    def notes(self) -> list[dict[str, Any]]:
+        file = self.folder / "modal.calls"
+        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+    def comments(self) -> list[list[str]]:
+        file = self.folder / "comments"
+        found: list[list[str]] = json.loads(file.read_text()) if file.exists() else []
+        return found
+
+    def run(self, command: str, environment: Mapping[str, str]) -> Run:
+        """Run a shell command as a runner does."""
+        (self.folder / "answers").write_text(json.dumps(self.answers))
+        self.plane.web_url = self.site.url
+        page, output = self.folder / "page", self.folder / "output"
+        for file in (page, output):
+            file.write_text("")
+        kept = ("LANG", "HOME", "TMPDIR", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM")
+        done = subprocess.run(
+            ["bash", "-eo", "pipefail", "-c", command],
+            cwd=self.project,
+            env={name: os.environ[name] for name in kept if name in os.environ}
+            | {
+                "PATH": f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
+                "CI": "true",
+                "MODAL_SERVER_URL": self.plane_url,
+                "GITHUB_STEP_SUMMARY": str(page),
+                "GITHUB_OUTPUT": str(output),
+                **environment,
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        lines = [line.partition("=") for line in output.read_text().splitlines()]
+        return Run(
+            done.returncode,
+            done.stdout + done.stderr,
+            page.read_text(),
+            {name: value for name, _, value in lines},
+        )
+
+    def job(self, workflow: str, job: str, given: Mapping[str, str]) -> Run:
+        """Run the steps of a job; `given` holds the values of expressions, all others being empty."""
+        definition = yaml.safe_load((self.project / ".github/workflows" / workflow).read_text())
+        definition = definition["jobs"][job]
+        known: dict[str, str] = {"github.token": "github's", **given}
+        shared = values(definition.get("env", {}), known)
+        failed, all_of_it, page, outputs = 0, "", "", dict[str, str]()
+        for step in definition["steps"]:
+            condition = step.get("if", "")
+            wanted = not condition or holds(condition.removeprefix("always() && "), known)
+            if "run" not in step or not wanted or (failed and "always()" not in condition):
+                continue
+            assert "${{" not in step["run"], "an expression in a script"
+            run = self.run(step["run"], shared | values(step.get("env", {}), known))
+            failed = failed or run.status
+            all_of_it, page = all_of_it + run.printed, page + run.page
+            outputs |= run.outputs
+            known |= {f"steps.{step.get('id')}.outputs.{n}": v for n, v in run.outputs.items()}
+        return Run(failed, all_of_it, page, outputs)
+
+    def deploy(self, stage: str = "staging", **given: str) -> Run:
+        token = {"SMOKE_TOKEN": TOKENS[self.auth]} if self.auth != "none" else {}
+        secrets = {f"secrets.{name}": value for name, value in (MODAL_TOKEN | token).items()}
+        return self.job("deploy.yml", stage, secrets | given)
+
+    def preview(self, action: str = "synchronize", **given: str) -> Run:
+        secrets = MODAL_TOKEN | {"SMOKE_TOKEN": TOKENS[self.auth]}
+        return self.job(
+            "preview.yml",
+            "preview",
+            {f"secrets.{name}": value for name, value in secrets.items()}
+            | {"github.event.action": action, "github.event.pull_request.number": "17"}
+            | given,
+        )
+
+
+def values(declared: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
+    """The variables that a job or a step declares."""
+    return {
+        name: re.sub(r"\$\{\{ (.+?) \}\}", lambda match: value_of(match[1], known), str(text))
+        for name, text in declared.items()
+    }
+
+
+def value_of(expression: str, known: Mapping[str, str]) -> str:
+    if choice := re.fullmatch(r"(.+) && '(\w+)' \|\| '(\w+)'", expression):
+        return choice[2] if holds(choice[1], known) else choice[3]
+    assert re.fullmatch(r"[\w.-]+", expression), f"this test does not know: {expression}"
+    return known.get(expression, "")
+
+
+def holds(condition: str, known: Mapping[str, str]) -> bool:
+    left, _, right = condition.partition(" == ")
+    wanted = right.strip("'") if right.startswith("'") else known.get(right, "")
+    return known.get(left, "") == wanted
+
+
+def parsed_by_the_client(arguments: list[str]) -> None:
+    """Raise AssertionError where the installed client does not know a command or an option."""
+    command: click.Command = entrypoint_cli
+    context = click.Context(command, info_name="modal")
+    rest = list(arguments)
+    while isinstance(command, click.Group) and rest:
+        found = command.get_command(context, rest[0])
+        assert found, f"modal {' '.join(arguments)}: no command {rest[0]}"
+        command, rest = found, rest[1:]
+        if command.name in {"run", "deploy"} or not isinstance(command, click.Group):
+            break
+        context = click.Context(command, parent=context, info_name=command.name)
+    try:
+        if isinstance(command, click.Group):  # `run` takes what follows its options as a name
+            parser = click.Command("run", params=[*command.params, click.Argument(["ref"])])
+            parser.make_context("run", rest)
+        else:
+            command.make_context(command.name, rest, parent=context)
+    except click.ClickException as error:
+        raise AssertionError(f"modal {' '.join(arguments)}: {error.format_message()}") from error
+
+
+@pytest.fixture(scope="module")
+def projects(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    """One of each kind, its pipelines impatient and it a repository."""
+    found = {}
+    for kind, answers in KINDS.items():
+        project = family.render(template, tmp_path_factory.mktemp(kind), answers)
+        replace(project / "ci/project.py", r"SMOKE_PATIENCE = \d+", f"SMOKE_PATIENCE = {PATIENCE}")
+        for command in ("init -q", "add -A", "commit -qm Project"):
+            subprocess.run(["git", *command.split()], cwd=project, check=True)
+        found[kind] = project
+    return found
+
+
+def replace(file: Path, pattern: str, instead: str) -> None:
+    text, times = re.subn(pattern, lambda _: instead, file.read_text())
+    assert times == 1, f"{file.name} holds {times} times: {pattern}"
+    file.write_text(text)
+
+
+@pytest.fixture
+def worlds(
+    projects: Mapping[str, Path], plane: tuple[Plane, str], tmp_path: Path
+) -> Iterator[Callable[[str], World]]:
+    with contextlib.ExitStack() as stack:
+
+        def make(kind: str) -> World:
+            folder = tmp_path / f"{kind}-{len(list(tmp_path.iterdir()))}"
+            (folder / "bin").mkdir(parents=True)
+            for name, text in {"modal": MODAL, "uv": UV, "gh": GH}.items():
+                program = folder / "bin" / name
+                program.write_text(text.format(python=sys.executable, folder=str(folder)))
+                program.chmod(0o755)
+            auth = KINDS[kind]["auth"]
+            shutil.copytree(projects[kind], folder / "project")
+            site = stack.enter_context(served(Site(auth)))
+            plane[0].__init__()  # type: ignore[misc]
+            world = World(folder, folder / "project", *plane, site, auth)
+            world.versions("now", "0123456789abcdef")
+            world.environments("main")
+            return world
+
+        yield make
+
+
+def commit_of(world: World) -> str:
+    done = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=world.project, check=True, capture_output=True, text=True
+    )
+    return done.stdout.strip()
+
+
+Worlds = Callable[[str], World]
+
+
+# ---- Deployments -------------------------------------------------------------------------------
+
+
+def check_success(worlds: Worlds, kind: str = "proxy") -> None:
+    """Deployed by its commit, asked with the credentials of its kind, closed to strangers, and said."""
+    world = worlds(kind)
+    run = world.deploy()
+    assert run.status == 0, run.printed
+    assert run.outputs == {"deployed": "true", "url": world.site.url}
+    environment = ["--env", "staging", "--tag", commit_of(world), "--strategy", "recreate"]
+    assert world.calls() == [" ".join(["deploy", "-m", "myapi.modal_app", *environment])]
+    assert world.plane.asked[-1][0] == "staging"
+    assert f"Deployed {commit_of(world)[:12]} to staging" in run.page
+    tests = (world.folder / "uv.calls").read_text().splitlines()
+    assert tests.index("sync --locked") < tests.index("run pytest")
+    if world.auth == "login":
+        assert world.site.seen.count(("POST", "/login")) == 2
+    assert world.site.seen.count(("GET", "/")) == (2 if world.auth in {"proxy", "bearer"} else 0)
+
+
+def check_production(worlds: Worlds) -> None:
+    """It goes where what was deployed by hand is, and the containers of the version before work on."""
+    world = worlds("bearer")
+    assert world.deploy("production").status == 0
+    (call,) = world.calls()
+    assert call.endswith(f"--env main --tag {commit_of(world)} --strategy rolling")
+
+
+def check_no_tests_no_deployment(worlds: Worlds) -> None:
+    world = worlds("none")
+    (world.folder / "red").touch()
+    assert world.deploy().status == 1
+    assert world.calls() == []
+
+
+def check_cold_start(worlds: Worlds) -> None:
+    """503, no answer, an edge that does not know it yet, and a redirect to the result: waited for."""
+    world = worlds("none")
+    world.site.first = [503, "edge", "redirect", "redirect"]
+    run = world.deploy()
+    assert run.status == 0, run.printed
+    assert len(world.site.seen) == 5
+    world = worlds("bearer")
+    world.site.first = ["silent", *["redirect"] * 12]
+    assert world.deploy().status == 0
+
+
+def check_credentials_stay_at_home(worlds: Worlds) -> None:
+    """What is redirected to another host is asked there without them."""
+    world = worlds("bearer")
+    world.site.first = ["away"]
+    world.deploy()
+    assert world.site.strangers == ["", ""]
+
+
+def check_failed_smoke(worlds: Worlds) -> None:
+    """Back to the version before, which is asked too; red, and all of it said in one place."""
+    for first, words in ((500, "/ready answered 500, not 200"), (401, "/ready answered 401")):
+        world = worlds("none" if first == 500 else "proxy")
+        world.site.first = [first]
+        run = world.deploy()
+        assert run.status == 1
+        assert run.outputs == {"url": world.site.url}
+        history, rollback = world.calls()[1:]
+        assert history == "app history myapi --env staging --json"
+        assert rollback == "app rollback myapi v8 --env staging --strategy recreate"
+        assert f"Deployed {commit_of(world)[:12]} to staging" in run.page
+        assert f"the smoke test failed: {words}" in run.page
+        assert "Rolled back to v8 (0123456789ab): /ready answered 200" in run.page
+
+
+def check_a_door_that_is_open(worlds: Worlds) -> None:
+    for kind, words in (
+        ("bearer", "without credentials"),
+        ("proxy", "without"),
+        ("login", "wrong"),
+    ):
+        world = worlds(kind)
+        world.site.open = True
+        run = world.deploy()
+        assert run.status == 1, kind
+        assert words in run.page
+
+
+def check_never_up(worlds: Worlds) -> None:
+    """Its patience ends, at a redirect without end as well; production says what may hold up a rolling start."""
+    for always, words in ((503, "it answered 503"), ("silent", "there was no answer")):
+        world = worlds("none")
+        world.site.always = always
+        run = world.deploy("production")
+        assert run.status == 1
+        assert f"was not up after {PATIENCE} s; at the end {words}" in run.page
+        assert "max_containers" in run.page
+        assert "which fails the smoke test too" in run.page
+    world.site.always = "redirect"
+    assert "answered 303" in world.deploy().page
+
+
+def check_refused_rollback(worlds: Worlds) -> None:
+    """Why, as far as Modal's words show it, and what brings the version before back."""
+    for said, words in (
+        ("Rollbacks are not included in your plan", "part of the Team plan"),
+        ("at max_containers=1, cannot start", "--strategy recreate` ends them first"),
+        ("│ Out of luck │\n╰───╯", "refused: Out of luck"),
+    ):
+        world = worlds("none")
+        world.answers["app rollback"] = (1, said)
+        world.site.first = [500]
+        run = world.deploy()
+        assert run.status == 1
+        assert words in run.page
+        assert "the rollback to v8 was refused" in run.page
+        assert "`git checkout 0123456789abcdef && uv run python -m ci.deploy staging`" in run.page
+        assert "Rolled back" not in run.page
+
+
+def check_nothing_to_go_back_to(worlds: Worlds) -> None:
+    world = worlds("none")
+    world.versions("now")
+    world.site.always = 500
+    run = world.deploy()
+    assert run.status == 1
+    assert "it is the first there" in run.page
+    assert not [call for call in world.calls() if "rollback" in call]
+    world.answers["app history"] = (1, "no connection")
+    assert "does not say what ran before: no connection" in world.deploy().page
+
+
+def check_failed_deploy(worlds: Worlds) -> None:
+    """Nothing changed, so nothing is rolled back, and nobody is asked."""
+    world = worlds("proxy")
+    world.answers["deploy"] = (1, "│ Secret 'myapi' not found │")
+    run = world.deploy()
+    assert run.status == 1
+    assert len(world.calls()) == 1
+    assert "what ran there before still runs. It said: Secret 'myapi' not found" in run.page
+    assert world.site.seen == []
+
+
+def check_modal_does_not_answer(worlds: Worlds) -> None:
+    """A sentence, not a traceback: it is deployed, and was not asked."""
+    world = worlds("none")
+    world.plane.refusals = {"FunctionGet": "Not found"}
+    run = world.deploy()
+    assert run.status == 1
+    assert "Traceback" not in run.printed
+    assert "Modal does not say where myapi answers in staging: Not found" in run.page
+    world.plane.refusals = {"FunctionUpdateSchedulingParams": "Not allowed"}
+    assert world.preview().status == 1
+    assert "does not set max_containers of myapi" in world.comments()[1][1]
+
+
+def check_nothing_set_up(worlds: Worlds) -> None:
+    """A newcomer's push is green, says in one line what to set, and asks nobody to approve anything."""
+    world = worlds("proxy")
+    nothing = {f"secrets.{name}": "" for name in (*MODAL_TOKEN, "SMOKE_TOKEN")}
+    run = world.deploy(**nothing)
+    assert run.status == 0, run.printed
+    assert run.outputs == {"deployed": "false"}
+    assert run.page.startswith("Nothing was deployed, as nothing is set up yet: set MODAL_TOKEN_ID")
+    assert len(run.page.splitlines()) == 2
+    assert world.calls() == []
+    jobs = yaml.safe_load((world.project / ".github/workflows/deploy.yml").read_text())["jobs"]
+    assert jobs["production"]["needs"] == "staging"
+    assert jobs["production"]["if"] == "needs.staging.outputs.deployed == 'true'"
+    assert jobs["staging"]["outputs"]["deployed"] == "${{ steps.deploy.outputs.deployed }}"
+
+
+def check_a_lost_secret(worlds: Worlds) -> None:
+    """A part of them fails and names the rest; so does none, where all was set up once."""
+    world = worlds("proxy")
+    for missing in (*MODAL_TOKEN, "SMOKE_TOKEN"):
+        run = world.deploy(**{f"secrets.{missing}": ""})
+        assert run.status == 1
+        assert f"Nothing was deployed: {missing} is not set." in run.page
+    nothing = {f"secrets.{name}": "" for name in (*MODAL_TOKEN, "SMOKE_TOKEN")}
+    assert world.deploy(**nothing, **{"vars.DEPLOY_FROM_CI": "yes"}).status == 1
+    assert world.deploy("production", **nothing).status == 1
+    assert world.calls() == []
+
+
+def check_a_laptop(worlds: Worlds) -> None:
+    """No token of CI is asked for where somebody is signed in; a caller's is."""
+    world = worlds("proxy")
+    command = "uv run python -m ci.deploy staging"
+    signed_in = world.folder / "modal.toml"
+    signed_in.write_text('[me]\ntoken_id = "id"\ntoken_secret = "secret"\nactive = true\n')
+    laptop = {"CI": "", "MODAL_CONFIG_PATH": str(signed_in), "SMOKE_TOKEN": TOKENS["proxy"]}
+    run = world.run(command, laptop)
+    assert run.status == 0, run.printed
+    run = world.run(command, laptop | {"SMOKE_TOKEN": ""})
+    assert run.status == 1
+    assert "SMOKE_TOKEN is not set" in run.printed
+    run = world.run(f"uv run python -m ci.smoke {world.site.url}", {"SMOKE_TOKEN": "wrong"})
+    assert run.status == 1
+    assert "The smoke test failed: /ready answered 401" in run.printed
+
+
+# ---- Previews ----------------------------------------------------------------------------------
+
+
+def check_a_preview(worlds: Worlds) -> None:
+    """Made, renewed and deleted, with one comment all the while."""
+    world = worlds("none")
+    run = world.preview("opened")
+    assert run.status == 0, run.printed
+    calls = world.calls()
+    assert calls[1] == "environment create myapi-pr-17"
+    assert calls[2].startswith("deploy -m myapi.modal_app --env myapi-pr-17 --tag ")
+    assert world.plane.scaling == [(0, 1, 0)]
+    assert {where for where, _ in world.plane.asked} == {"myapi-pr-17"}
+    mine, comment = world.comments()
+    assert mine == ["User", "<!-- preview --> mine"]
+    assert comment[1].startswith(f"<!-- preview -->\n{world.site.url} has {commit_of(world)[:12]}")
+    world.environments("main", "myapi-pr-17")
+    world.site.first = [500]
+    run = world.preview("synchronize")
+    assert run.status == 1
+    assert "environment create myapi-pr-17" not in world.calls()[len(calls) :]
+    assert "fails the smoke test: /ready answered 500" in world.comments()[1][1]
+    run = world.preview("closed")
+    assert run.status == 0
+    assert world.calls()[-1] == "environment delete myapi-pr-17 --yes"
+    assert len(world.comments()) == 2
+    assert "The preview is deleted" in world.comments()[1][1]
+    world.environments("main")
+    assert world.preview("closed").page == ""
+
+
+def check_a_preview_that_is_capped(worlds: Worlds) -> None:
+    """A class is one thing more to the client."""
+    world = worlds("login")
+    run = world.preview(**{"secrets.PREVIEW_SECRETS": '{"LOGIN_USERS": "ann:right:er"}'})
+    assert run.status == 0, run.printed
+    assert world.plane.scaling == [(0, 1, 0)]
+
+
+def check_secrets_of_a_preview(worlds: Worlds) -> None:
+    """Those that the project needs go into its Modal Secret, by a file that only its owner reads, and nowhere else."""
+    world = worlds("django")
+    given = {"API_TOKENS": "ann:right", "DJANGO_SECRET_KEY": "k" * 50, "OTHER": "spare"}
+    run = world.preview(**{"secrets.PREVIEW_SECRETS": json.dumps(given)})
+    assert run.status == 0, run.printed
+    (note,) = [note for note in world.notes() if note["arguments"][:2] == ["secret", "create"]]
+    assert note["file"] == {name: given[name] for name in ("API_TOKENS", "DJANGO_SECRET_KEY")}
+    assert note["mode"] == "0o600"
+    assert "--force" in note["arguments"]
+    assert not Path(note["arguments"][note["arguments"].index("--from-json") + 1]).exists()
+    said = run.printed + "".join(world.calls()) + str(world.comments())
+    assert "ann:right" not in said
+    for wrong in ("{", "[]", '{"API_TOKENS": "ann:right"}'):
+        run = world.preview(**{"secrets.PREVIEW_SECRETS": wrong})
+        assert run.status == 1
+        assert "PREVIEW_SECRETS must be a JSON object with these keys" in run.page
+        assert "ann:right" not in run.printed
+
+
+def check_a_model(worlds: Worlds) -> None:
+    """The Volume is filled before the deployment; if it cannot be, the comment says why."""
+    world = worlds("inference")
+    assert world.preview().status == 0
+    words = [" ".join(note["arguments"]) for note in world.notes()]
+    assert words[2] == "run -m myapi.modal_app::download_model --env myapi-pr-17"
+    assert words[3].startswith("deploy ")
+    world.answers["run"] = (1, "no space left")
+    run = world.preview()
+    assert run.status == 1
+    assert "No preview of" in world.comments()[-1][1]
+    assert "no space left" in world.comments()[-1][1]
+
+
+def check_a_preview_that_is_not_set_up(worlds: Worlds) -> None:
+    world = worlds("none")
+    run = world.preview(**{f"secrets.{name}": "" for name in MODAL_TOKEN})
+    assert run.status == 0
+    assert world.calls() == []
+    assert world.comments() == []
+    run = world.preview(**{"secrets.MODAL_TOKEN_ID": ""})
+    assert run.status == 1
+    assert "MODAL_TOKEN_ID is not set" in world.comments()[1][1]
+
+
+def check_no_fork(worlds: Worlds) -> None:
+    """Its code never meets a secret: only pull requests of this repository have a preview."""
+    workflow = worlds("none").project / ".github/workflows/preview.yml"
+    document = yaml.safe_load(workflow.read_text())
+    assert set(document[True]) == {"pull_request"}  # `on`, to YAML
+    for job in document["jobs"].values():
+        names = {"github.event.pull_request.head.repo.full_name": "a/b", "github.repository": "a/b"}
+        assert holds(job["if"], names)
+        assert not holds(job["if"], names | {"github.repository": "c/b"})
+
+
+CHECKS = [check for name, check in list(globals().items()) if name.startswith("check_")]
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_pipeline(worlds: Worlds, check: Callable[[Worlds], None]) -> None:
+    check(worlds)
+
+
+@pytest.mark.parametrize("kind", ["bearer", "login", "none"])
+def test_each_auth_is_sent(worlds: Worlds, kind: str) -> None:
+    check_success(worlds, kind)
