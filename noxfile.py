@@ -83,6 +83,7 @@ ELSEWHERE = (
     "test_broken_projects.py",
     "test_engine.py",
     "test_modernize.py",
+    "test_pipelines.py",
     "test_rendered_workflows.py",
     "test_update_cli.py",
 )
@@ -177,8 +178,13 @@ def hooks(session: nox.Session) -> None:
 
 @proof
 def workflows(session: nox.Session) -> None:
-    """A project's weekly update, and its commit hook, with real Git, Copier, uv and pre-commit."""
-    tests = ("tests/test_rendered_workflows.py", "--numprocesses=2", "--dist=worksteal")
+    """A project's weekly update and commit hook, with real Git, Copier, uv and pre-commit; its deployments and previews."""
+    tests = (
+        "tests/test_rendered_workflows.py",
+        "tests/test_pipelines.py",
+        "--numprocesses=2",
+        "--dist=worksteal",
+    )
     run(session, "pytest", *tests, *session.posargs)
 
 

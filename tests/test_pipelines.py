@@ -40,6 +40,8 @@ KINDS: Mapping[str, family.Answers] = {
     "login": {"style": "server", "server_app": "gradio", "auth": "login"},
     "django": {"style": "django", "auth": "bearer"},
     "inference": {"style": "inference", "auth": "proxy"},
+    "lowest": {"style": "simple", "auth": "none", "python_version": "3.11"},
+    "domain": {"style": "flask", "auth": "none", "custom_domain": "api.example.com"},
 }
 TOKENS = {"proxy": "wk-key.ws-secret", "bearer": "right", "login": "ann:right:er", "none": ""}
 MODAL_TOKEN = {"MODAL_TOKEN_ID": "id", "MODAL_TOKEN_SECRET": "secret"}
@@ -238,6 +240,7 @@ class Run:
     printed: str
     page: str
     outputs: Mapping[str, str]
+    variables: Mapping[str, str] = field(default_factory=dict)  # for later steps
 
 
 @dataclass
@@ -281,8 +284,8 @@ class World:
         """Run a shell command as a runner does."""
         (self.folder / "answers").write_text(json.dumps(self.answers))
         self.plane.web_url = self.site.url
-        page, output = self.folder / "page", self.folder / "output"
-        for file in (page, output):
+        page, output, later = (self.folder / name for name in ("page", "output", "variables"))
+        for file in (page, output, later):
             file.write_text("")
         kept = ("LANG", "HOME", "TMPDIR", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM")
         done = subprocess.run(
@@ -295,6 +298,7 @@ class World:
                 "MODAL_SERVER_URL": self.plane_url,
                 "GITHUB_STEP_SUMMARY": str(page),
                 "GITHUB_OUTPUT": str(output),
+                "GITHUB_ENV": str(later),
                 **environment,
             },
             capture_output=True,
@@ -302,13 +306,8 @@ class World:
             check=False,
             timeout=60,
         )
-        lines = [line.partition("=") for line in output.read_text().splitlines()]
-        return Run(
-            done.returncode,
-            done.stdout + done.stderr,
-            page.read_text(),
-            {name: value for name, _, value in lines},
-        )
+        printed = done.stdout + done.stderr
+        return Run(done.returncode, printed, page.read_text(), pairs(output), pairs(later))
 
     def job(self, workflow: str, job: str, given: Mapping[str, str]) -> Run:
         """Run the steps of a job; `given` holds the values of expressions, all others being empty."""
@@ -327,6 +326,7 @@ class World:
             failed = failed or run.status
             all_of_it, page = all_of_it + run.printed, page + run.page
             outputs |= run.outputs
+            shared |= run.variables
             known |= {f"steps.{step.get('id')}.outputs.{n}": v for n, v in run.outputs.items()}
         return Run(failed, all_of_it, page, outputs)
 
@@ -344,6 +344,12 @@ class World:
             | {"github.event.action": action, "github.event.pull_request.number": "17"}
             | given,
         )
+
+
+def pairs(file: Path) -> dict[str, str]:
+    """What a step wrote for later ones."""
+    lines = [line.partition("=") for line in file.read_text().splitlines()]
+    return {name: value for name, _, value in lines}
 
 
 def values(declared: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
@@ -736,6 +742,47 @@ def check_no_fork(worlds: Worlds) -> None:
         assert not holds(job["if"], names | {"github.repository": "c/b"})
 
 
+def check_a_domain(worlds: Worlds) -> None:
+    """Nothing but production may claim it."""
+    world = worlds("domain")
+    for run in (world.deploy(), world.preview()):
+        assert run.status == 1
+        assert "api.example.com would be claimed twice" in run.page
+    assert world.calls() == []
+    assert world.deploy("production").status == 0
+
+
+# ---- Checks of each push -----------------------------------------------------------------------
+
+
+def check_each_push(worlds: Worlds) -> None:
+    """Lock, style, types and tests; the tests on the lowest Python too, where that is another."""
+    lowest = "run --isolated --locked --python 3.11 pytest"
+    for kind, more in (("none", [lowest]), ("lowest", [])):
+        world = worlds(kind)
+        run = world.job("ci.yml", "test", {})
+        assert run.status == 0, run.printed
+        calls = (world.folder / "uv.calls").read_text().splitlines()
+        assert [call for call in calls if "ci.project" not in call] == [
+            "sync --locked",
+            "run pre-commit run --all-files --show-diff-on-failure",
+            "run mypy",
+            "run pytest",
+            *more,
+        ]
+        (world.folder / "red").touch()
+        assert world.job("ci.yml", "test", {}).status == 1
+
+
+def check_the_python_of_the_container(worlds: Worlds) -> None:
+    for kind, version in (("none", "3.13"), ("lowest", "3.11")):
+        world = worlds(kind)
+        step = "uv run --no-project python -m ci.project container"
+        assert world.run(step, {}).printed == f"{version}\n"
+        source = (world.project / "src/myapi/modal_app.py").read_text()
+        assert f'debian_slim(python_version="{version}")' in source
+
+
 CHECKS = [check for name, check in list(globals().items()) if name.startswith("check_")]
 
 
@@ -747,3 +794,133 @@ def test_pipeline(worlds: Worlds, check: Callable[[Worlds], None]) -> None:
 @pytest.mark.parametrize("kind", ["bearer", "login", "none"])
 def test_each_auth_is_sent(worlds: Worlds, kind: str) -> None:
     check_success(worlds, kind)
+
+
+DEPLOY, CLIENT, SMOKE, PREVIEW, PROJECT = (
+    f"ci/{name}.py" for name in ("deploy", "client", "smoke", "preview", "project")
+)
+DEPLOY_YML, PREVIEW_YML, CI_YML = (
+    f".github/workflows/{name}.yml" for name in ("deploy", "preview", "ci")
+)
+# What is broken: (file, text in it, text instead, the check that shows it)
+MUTANTS: Mapping[str, tuple[str, str, str, Callable[[Worlds], None]]] = {
+    "nobody asks": (DEPLOY, "seen = smoke.check(url)", 'seen = ""', check_failed_smoke),
+    "nothing goes back": (DEPLOY, '"rollback", APP', '"rollover", APP', check_failed_smoke),
+    "back to what failed": (DEPLOY, 'versions[1]["v', 'versions[0]["v', check_failed_smoke),
+    "a refusal is called done": (DEPLOY, "as the rollback to", "as to", check_refused_rollback),
+    "a refusal without its meaning": (DEPLOY, "*meaning[:1], ", "", check_refused_rollback),
+    "the first goes back": (DEPLOY, "len(versions) < 2", "False", check_nothing_to_go_back_to),
+    "always recreated": (DEPLOY, "STRATEGIES[stage])", '"recreate")', check_production),
+    "to one Environment": (DEPLOY, "= ENVIRONMENTS[stage]", '= "staging"', check_production),
+    "nobody is told": (DEPLOY, 'output("deployed", "true")', "pass", check_success),
+    "approval of nothing": (
+        DEPLOY,
+        '"deployed", "false"',
+        '"deployed", "true"',
+        check_nothing_set_up,
+    ),
+    "no hint at max_containers": (DEPLOY, "{hint(stage, error)}", "", check_never_up),
+    "a failure is green": (CLIENT, "if process.returncode:", "if False:", check_failed_deploy),
+    "a part is enough": (CLIENT, "missing != needed or ", "", check_a_lost_secret),
+    "a newcomer is red": (CLIENT, "not in_ci or", "in_ci or", check_nothing_set_up),
+    "all lost is green": (CLIENT, ' or os.environ.get("DEPLOY_FROM_CI")', "", check_a_lost_secret),
+    "a laptop needs CI's": (CLIENT, 'bool(os.environ.get("CI"))', "True", check_a_laptop),
+    "five of a class": (
+        CLIENT,
+        "max_containers=1",
+        "max_containers=5",
+        check_a_preview_that_is_capped,
+    ),
+    "a traceback": (
+        CLIENT,
+        "except modal.exception.Error",
+        "except KeyError",
+        check_modal_does_not_answer,
+    ),
+    "a domain twice": (CLIENT, "if DOMAIN:", "if False:", check_a_domain),
+    "503 is final": (SMOKE, "{502, 503, 504}", "{502, 504}", check_cold_start),
+    "a new URL is final": (SMOKE, '"modal-http: "', '"other"', check_cold_start),
+    "few redirects": (SMOKE, "REDIRECTS = 20", "REDIRECTS = 5", check_cold_start),
+    "credentials abroad": (
+        SMOKE,
+        "request.headers.clear()",
+        "pass",
+        check_credentials_stay_at_home,
+    ),
+    "any status will do": (SMOKE, "if status != SMOKE_STATUS:", "if False:", check_failed_smoke),
+    "an open door": (SMOKE, "if status != 401:", "if False:", check_a_door_that_is_open),
+    "any password": (SMOKE, ', ("", False)', ",", check_a_door_that_is_open),
+    "another header": (SMOKE, '"Modal-Key": key', '"Modal-Id": key', check_success),
+    "a half of the token": (SMOKE, 'token.partition(".")', 'token.partition("-")', check_success),
+    "made twice": (PREVIEW, "not in environments()", "!= 0", check_a_preview),
+    "not capped": (PREVIEW, "client.cap(environment)", "pass", check_a_preview),
+    "no weights": (PREVIEW, "if PREPARE:", "if False:", check_a_model),
+    "all secrets": (
+        PREVIEW,
+        "for key in SECRET_KEYS}",
+        "for key in given}",
+        check_secrets_of_a_preview,
+    ),
+    "a green failure": (PREVIEW, "str(problem), 1", "str(problem), 0", check_a_preview),
+    "one name for all": (PREVIEW, "-pr-{number}", "-pr", check_a_preview),
+    "untested": (DEPLOY_YML, "- run: uv run pytest #", "#", check_no_tests_no_deployment),
+    "a token that is not passed on": (DEPLOY_YML, " SMOKE_TOKEN:", " TOKEN:", check_success),
+    "production in any case": (
+        DEPLOY_YML,
+        "needs.staging.outputs.deployed == 'true'",
+        "always()",
+        check_nothing_set_up,
+    ),
+    "forks": (PREVIEW_YML, "full_name == github.repository", "full_name == 'a/b'", check_no_fork),
+    "secrets for forks": (PREVIEW_YML, "  pull_request:", "  pull_request_target:", check_no_fork),
+    "a failure without a comment": (PREVIEW_YML, "always() && ", "", check_a_preview),
+    "never deleted": (PREVIEW_YML, "'down' || 'up'", "'up' || 'up'", check_a_preview),
+    "a comment for each push": (".github/comment.sh", '-n "$comment"', '-z "a"', check_a_preview),
+    "somebody's comment": (
+        ".github/comment.sh",
+        'type == \\"Bot\\"',
+        'type != \\"A\\"',
+        check_a_preview,
+    ),
+    "the same twice": (CI_YML, '[ "$lowest" = "$UV_PYTHON" ] ||', "", check_each_push),
+    "the lowest is left out": (CI_YML, '"$lowest" pytest', '"$lowest" true', check_each_push),
+    "another Python": (
+        PROJECT,
+        '"container": "3.1',
+        '"container": "3.2',
+        check_the_python_of_the_container,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_each_broken_pipeline_is_caught(worlds: Worlds, name: str) -> None:
+    path, text, instead, check = MUTANTS[name]
+
+    def broken(kind: str) -> World:
+        world = worlds(kind)
+        file = world.project / path
+        content = file.read_text()
+        if text not in content:
+            raise ValueError(f"{path} does not hold: {text}")
+        file.write_text(content.replace(text, instead, 1))
+        return world
+
+    with pytest.raises(AssertionError):
+        check(broken)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["app rollbak myapi", "deploy -m a --tags b", "environment delete a --force", "app history"],
+)
+def test_what_the_client_does_not_know_is_seen(line: str) -> None:
+    with pytest.raises(AssertionError, match=r"^modal "):
+        parsed_by_the_client(line.split())
+
+
+def test_the_script_is_clean() -> None:
+    script = family.ROOT / "template" / "{{ github }}" / ".github/comment.sh"
+    shellcheck = [str(Path(sys.executable).with_name("shellcheck")), str(script)]
+    run = subprocess.run(shellcheck, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout

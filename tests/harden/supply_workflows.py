@@ -16,8 +16,10 @@ from harden.supply_files import File, Files, lay, one
 FOLDER = ".github/workflows/"
 CONFIG = Path(__file__).with_name("zizmor.yml")
 PIN = re.compile(r"^ *- uses: (?P<action>[\w/-]+)@(?P<hash>[0-9a-f]{40}) # v\d+\.\d+\.\d+$")
-# ci.yml is of four Pythons, the other two are the same for all.
-LEAST = 6
+# ci, audit, update, deploy and preview, the same for all.
+LEAST = 5
+# Those that may have secrets; of these, update.yml has one of the repository, the others have those of an environment.
+SECRETIVE = ("update.yml", "deploy.yml", "preview.yml")
 
 # What is broken: (workflow, text in it, text instead, who must say what)
 MUTANTS: Mapping[str, tuple[str, str, str, str]] = {
@@ -73,7 +75,30 @@ MUTANTS: Mapping[str, tuple[str, str, str, str]] = {
         "bash $GITHUB_WORKSPACE/.github/update.sh",
         "shellcheck: ",
     ),
-    "a secret in CI": ("ci.yml", 'UV_PYTHON: "', 'A: ${{ secrets.A }} # "', "needs no secret"),
+    "a secret in CI": (
+        "ci.yml",
+        "- run: uv run mypy",
+        "- run: uv run mypy\n        env:\n          A: ${{ secrets.A }}",
+        "needs no secret",
+    ),
+    "a secret that anybody's workflow has": (
+        "deploy.yml",
+        "    environment:\n      name: staging\n      url: ${{ steps.deploy.outputs.url }}\n",
+        "",
+        "secrets-outside-env",
+    ),
+    "a preview with secrets for forks": (
+        "preview.yml",
+        "  pull_request:",
+        "  pull_request_target:",
+        "dangerous-triggers",
+    ),
+    "a number in a script": (
+        "preview.yml",
+        '"$ACTION" "$NUMBER" --comment',
+        '"$ACTION" ${{ github.event.pull_request.number }} --comment',
+        "template-injection",
+    ),
     "another uv": ("audit.yml", 'version: "0.13.9"', 'version: "0.12.0"', "the image has uv"),
     "a lock that is resolved anew": ("audit.yml", "--frozen", "--upgrade", "audits the lock as it"),
     "a hash without its release": ("ci.yml", " # v5.1.0", "", "without its release"),
@@ -174,7 +199,7 @@ def unpinned(file: File) -> Iterator[str]:
 
 def broken_promises(file: File) -> Iterator[str]:
     path, content = file
-    if "secrets." in content and not path.endswith("update.yml"):
+    if "secrets." in content and not path.endswith(SECRETIVE):
         yield "CI needs no secret, says README"
     if path.endswith("audit.yml"):
         (image,) = re.findall(

@@ -10,7 +10,7 @@ from typing import Any
 
 import modal
 
-from .project import APP, AUTH, FUNCTION
+from .project import APP, AUTH, DOMAIN, FUNCTION
 from .report import Problem, say
 
 # What a caller needs, and so the smoke test.
@@ -47,6 +47,15 @@ def are_credentials_there(*names: str) -> bool:
         ' under "Deploy from CI".'
     )
     return False
+
+
+def leave_the_domain_alone() -> None:
+    """Refuse to deploy beside production what names the same domain."""
+    if DOMAIN:
+        raise Problem(
+            f"Nothing was deployed: beside production, {DOMAIN} would be claimed twice. Deploy with"
+            " `uv run python -m ci.deploy production`."
+        )
 
 
 def run(*arguments: str) -> str:

@@ -34,6 +34,8 @@ def deploy(stage: str) -> None:
     if not client.are_credentials_there(*client.CALLER):
         output("deployed", "false")
         return
+    if stage != "production":
+        client.leave_the_domain_alone()
     environment = ENVIRONMENTS[stage]
     commit = client.commit()
     what = f"{commit[:12]} to {stage} (Modal Environment {environment})"

@@ -26,6 +26,7 @@ def up(number: int) -> str:
     Raises:
         Problem: when there is no preview, or it does not answer.
     """
+    client.leave_the_domain_alone()
     secrets = preview_secrets()
     environment = environment_of(number)
     try:
