@@ -14,7 +14,7 @@ WEB = "template/{{ api }}/src/{{ package_name }}/web.py.jinja"
 PAGE = "template/{{ websocket }}/src/{{ package_name }}/page.html.jinja"
 WEIGHTS = "template/{{ inference }}/src/{{ package_name }}/weights.py.jinja"
 COMMAND = "template/{{ command }}/src/{{ package_name }}/command.py.jinja"
-WORKFLOW = "template/{{ github }}/.github/workflows/ci.yml.jinja"
+PIPELINES = "template/{{ pipelines }}/ci/project.py.jinja"
 CHECKS, LIMITS, README = (
     "includes/checks.jinja",
     "includes/limits.py.jinja",
@@ -51,10 +51,10 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
         "<h1>{{ project_name }}",
         "project_name",
     ),
-    "a project's name in a workflow": (
-        WORKFLOW,
-        "name: ci\n",
-        "name: ci of {{ project_name }}\n",
+    "a project's name in what pipelines know": (
+        PIPELINES,
+        "import sys\n",
+        "import sys  # {{ project_name }}\n",
         "project_name",
     ),
     "a project's name in a command": (
@@ -93,6 +93,12 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
         LIMITS,
         "scaledown_window={{ scaledown_window }}",
         "scaledown_window={{ timeout }}",
+        RANDOM,
+    ),
+    "another app in pipelines": (
+        PIPELINES,
+        "{{ project_slug }}",
+        "{{ package_name }}",
         RANDOM,
     ),
     "regions lost": (LIMITS, "{% if region %}", "{% if not region %}", RANDOM),

@@ -62,8 +62,24 @@ def expected(known: family.Answers, answers: family.Answers) -> Table:
     if kind == "command":
         table["server_command"] = known["server_command"]
     if known["ci"] == "github":
-        table["CI Python"] = known["python_version"]
+        table |= {f"ci {name}": value for name, value in pipelines(known).items()}
     return table
+
+
+def pipelines(known: family.Answers) -> Table:
+    """What stands in ci/project.py."""
+    return {
+        "APP": known["project_slug"],
+        "MODULE": f"{known['package_name']}.modal_app",
+        "PYTHONS": {"container": known["python_version"], "lowest": "3.11"},
+        "AUTH": known["auth"],
+        "SECRET_KEYS": keys(known),
+        "DOMAIN": known["custom_domain"],
+        "STRATEGIES": {
+            "staging": "recreate",
+            "production": "recreate" if known["max_containers"] == 1 else "rolling",
+        },
+    }
 
 
 def default(name: str, known: family.Answers) -> object:
@@ -145,8 +161,13 @@ def found(project: Path, known: family.Answers) -> Iterator[tuple[str, Any]]:
         page = Page()
         page.feed((package / "page.html").read_text())
         yield from ((f"page {tag}", text) for tag, text in page.texts.items())
-    if (ci := project / ".github/workflows/ci.yml").exists():
-        yield "CI Python", yaml.safe_load(ci.read_text())["jobs"]["test"]["env"]["UV_PYTHON"]
+    if (ci := project / "ci/project.py").exists():
+        for node in ast.parse(ci.read_text()).body:
+            match node:
+                case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                    yield f"ci {name}", ast.literal_eval(value)
+                case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+                    yield f"ci {name}", sorted(ast.literal_eval(value))
 
 
 def readme(project: Path) -> tuple[str, str]:

@@ -242,6 +242,18 @@ def run_program(folder: Path, caller: Mapping[str, str]) -> subprocess.Completed
     )
 
 
+def closed_pages(url: str, kind: str, auth: str) -> int:
+    """Gradio's pages hold a stream open for as long as they are; one that is closed disturbs nobody."""
+    if kind != "gradio" or auth == "login":
+        return 0
+    connection = HTTPConnection(urlsplit(url).netloc, timeout=SECONDS)
+    with contextlib.closing(connection):
+        connection.request("GET", "/gradio_api/heartbeat/page")
+        if (status := connection.getresponse().status) != 200:
+            raise DriveError(f"a page's stream: {status}, not 200")
+    return 1 + healthy(url, kind)
+
+
 def socket_messages(url: str, kind: str, token: str, worker: Worker) -> int:
     """Sockets of the styles that have them: many open at once, large messages, text and binary, a clean close."""
     if kind == "streamlit":

@@ -117,6 +117,7 @@ def serve(
         done.requests += drive.at_once(served.url, kind, token)
         done.requests += drive.streams(served.url, kind, token)
         done.requests += drive.held_open(served.url, kind, token, worker)
+        done.requests += drive.closed_pages(served.url, kind, auth)
         done.requests += drive.socket_messages(served.url, kind, token, worker)
         secrets = stage.plane.secrets.get((app.environment, str(known["project_slug"])), {})
         package = str(known["package_name"])
