@@ -61,9 +61,9 @@ class Project:
         assert run.returncode == 0, f"uv {' '.join(command)}:\n{printed[-8000:]}"
         return printed
 
-    def served(self) -> AbstractContextManager[tuple[str, subprocess.Popen[str]]]:
+    def served(self, *options: str) -> AbstractContextManager[tuple[str, subprocess.Popen[str]]]:
         """Serve it as README says; yield the URL that it prints, and uv's process."""
-        command = ["uv", "run", family.NAME, "--port", str(free_port())]
+        command = ["uv", "run", family.NAME, "--port", str(free_port()), *options]
         return local_server(command, self.folder, {**os.environ, **SECRETS})
 
 
@@ -157,9 +157,11 @@ def check_documented(
     return len(calls) + len(programs)
 
 
-def check_end(project: Project, number: signal.Signals, times: int = 1) -> None:
+def check_end(
+    project: Project, number: signal.Signals, times: int = 1, options: Sequence[str] = ()
+) -> None:
     """A signal, or many in quick succession, ends it soon, in silence, and with all that it started."""
-    with project.served() as (url, process):
+    with project.served(*options) as (url, process):
         with contextlib.suppress(urllib.error.HTTPError):  # any answer will do
             urllib.request.urlopen(url, timeout=20).close()  # noqa: S310
         processes = family_tree(process.pid)
@@ -174,6 +176,17 @@ def check_end(project: Project, number: signal.Signals, times: int = 1) -> None:
         assert process.stdout
         printed = process.stdout.read()
         assert "Traceback" not in printed, printed
+
+
+def check_reload(project: Project) -> None:
+    """Its own tests of `--reload` pass, and leave nothing behind even where they fail."""
+    try:
+        project.uv("run", "pytest", "--color=no", "tests/test_reload.py")
+    finally:
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.cwd() == str(project.folder):
+                    process.kill()
 
 
 def check_taken_port(project: Project) -> None:

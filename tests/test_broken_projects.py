@@ -14,7 +14,7 @@ from projects import Project
 
 API = {"style": "api", "auth": "bearer"}
 SERVER = {"style": "server", "server_app": "command"}
-WEB, SERVE = "src/myapi/web.py", "src/myapi/serve.py"
+WEB, SERVE, RELOAD = "src/myapi/web.py", "src/myapi/serve.py", "src/myapi/reload.py"
 MODAL_APP = "src/myapi/modal_app.py"
 SECRETS = """    secrets=[
         modal.Secret.from_name(
@@ -152,9 +152,12 @@ MUTANTS: dict[str, Mutant] = {
     "a traceback for the impatient": (
         API,
         SERVE,
-        "    signal.signal(signal.SIGINT, signal.SIG_DFL)\n    serve(listen(options.host, options.port))\n",
+        "        serve(listener)\n",
         # It takes its time to end, so that what comes meanwhile surely finds it there.
-        "    import time\n\n    try:\n        serve(listen(options.host, options.port))\n    except KeyboardInterrupt:\n        time.sleep(2)\n",
+        (
+            "        import time\n\n        signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+            "        try:\n            serve(listener)\n        except KeyboardInterrupt:\n            time.sleep(2)\n"
+        ),
         partial(projects.check_end, number=signal.SIGINT, times=100),
         "Traceback",
     ),
@@ -165,6 +168,81 @@ MUTANTS: dict[str, Mutant] = {
         "        pass\n",
         partial(projects.check_end, number=signal.SIGTERM),
         "still there",
+    ),
+    "a reload at Ctrl-C ends with a traceback": (
+        API,
+        RELOAD,
+        "start_new_session=True",
+        "start_new_session=False",
+        projects.check_reload,
+        "'Traceback' is contained here",
+    ),
+    "a reload leaves its server behind": (
+        API,
+        RELOAD,
+        "        end(server)\n",
+        "        if not signals:\n            end(server)\n",
+        projects.check_reload,
+        "DID NOT RAISE",
+    ),
+    "a reload does not see a change": (
+        API,
+        RELOAD,
+        "            now = sources()\n",
+        "",
+        projects.check_reload,
+        "did not happen within 10 seconds",
+    ),
+    "a reload gives up at an error": (
+        API,
+        RELOAD,
+        "        end(server)\n",
+        "        end(server)\n        if server.returncode == 1:\n            break\n",
+        projects.check_reload,
+        "RemoteDisconnected|ConnectionResetError",
+    ),
+    "a reload closes the port meanwhile": (
+        API,
+        SERVE,
+        "        reload.follow(program, [fd])\n",
+        (
+            "        port = listener.getsockname()[1]\n        listener.close()\n"
+            '        reload.follow(f"from {__name__} import *; serve(listen({options.host!r}, {port}))")\n'
+        ),
+        projects.check_reload,
+        "ConnectionRefusedError",
+    ),
+    "a reload makes up another token": (
+        API,
+        SERVE,
+        '        program = f"',
+        "        program = f\"import os, secrets; os.environ['API_TOKENS'] = 'x:' + secrets.token_hex(16); ",
+        projects.check_reload,
+        "another port, or another token",
+    ),
+    "a reload changes the port": (
+        SERVER,
+        SERVE,
+        "import serve; serve({options.host!r}, {port})",
+        "import free_port, serve; h = {options.host!r}; serve(h, free_port(h, 0))",
+        projects.check_reload,
+        "ConnectionRefusedError",
+    ),
+    "a reload waits for what is deaf": (
+        API,
+        RELOAD,
+        "except subprocess.TimeoutExpired",
+        "except ProcessLookupError",
+        projects.check_reload,
+        "TimeoutExpired",
+    ),
+    "a reload at what Python writes": (
+        API,
+        RELOAD,
+        '(".", "__pycache__")',
+        '(".",)',
+        projects.check_reload,
+        "web.pyc",
     ),
     "a traceback for a taken port": (
         API,

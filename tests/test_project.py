@@ -10,9 +10,12 @@ import family
 import projects
 from projects import Project
 
-# How a server is ended: the signal, and how often it comes.
-End = tuple[signal.Signals, int]
-ENDS: list[End] = list(itertools.product((signal.SIGINT, signal.SIGTERM), (1, 100)))
+# How a server is ended: the signal, how often it comes, and how the server was started.
+End = tuple[signal.Signals, int, tuple[str, ...]]
+ENDS: list[End] = [
+    (signal.SIGINT, 1, ("--reload",)),
+    *itertools.product((signal.SIGINT, signal.SIGTERM), (1, 100), [()]),
+]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -60,8 +63,8 @@ def test_the_documented_calls_answer_as_documented(project: Project) -> None:
 
 
 def test_it_ends_cleanly(project: Project, ends: list[End]) -> None:
-    for number, times in ends:
-        projects.check_end(project, number, times)
+    for number, times, options in ends:
+        projects.check_end(project, number, times, options)
 
 
 def test_a_taken_port_is_one_line(project: Project) -> None:

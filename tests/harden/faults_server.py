@@ -17,10 +17,10 @@ from projects import SECRETS, free_port
 # Its own command is the child; times are shortened from outside.
 LOCAL = """
 import sys
-from myapi import process, serve
+from myapi import command, process, serve
 process.LOOK_SECONDS, process.GRACE_SECONDS = 0.2, 3
 serve.STARTUP_SECONDS = 2
-serve.command = lambda host, port: [sys.executable, "-m", "myapi.child", {mode!r}]
+command.command = lambda host, port: [sys.executable, "-m", "myapi.child", {mode!r}]
 serve.main()
 """
 DEPLOYED = """

@@ -10,9 +10,9 @@ import pytest
 
 SERVE = """
 import sys
-from myapi import serve
-command, sys.argv = sys.argv[1:4], ["serve", *sys.argv[4:]]
-serve.command = lambda host, port: command
+from myapi import command, serve
+words, sys.argv = sys.argv[1:4], ["serve", *sys.argv[4:]]
+command.command = lambda host, port: words
 serve.main()
 """
 

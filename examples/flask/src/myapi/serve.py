@@ -10,7 +10,7 @@ from typing import Any
 import uvicorn
 from a2wsgi import WSGIMiddleware
 
-from .modal_app import web
+from . import reload
 
 NAME = "myapi"
 EXAMPLE = """curl -s '$URL/predict' -H 'Content-Type: application/json' -d '{"text": "a longer sentence than the limit", "max_length": 3}'"""
@@ -21,10 +21,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog=NAME, description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--reload", action="store_true", help="start anew when src/ changes")
     options = parser.parse_args()
     # Ctrl-C ends it like SIGTERM, without a traceback: uvicorn finishes what it has begun first.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    serve(listen(options.host, options.port))
+    listener = listen(options.host, options.port)
+    if options.reload:
+        # The port stays open, so that requests wait for the next start and are not refused.
+        fd = listener.fileno()
+        program = f"import socket; from {__name__} import serve; serve(socket.socket(fileno={fd}))"
+        reload.follow(program, [fd])
+    else:
+        serve(listener)
 
 
 def serve(listener: socket.socket) -> None:
@@ -46,6 +54,8 @@ def serve(listener: socket.socket) -> None:
 
 def load() -> Any:
     """The application that Modal runs."""
+    from .modal_app import web
+
     return WSGIMiddleware(web.local(), workers=WORKERS)
 
 

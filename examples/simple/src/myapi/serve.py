@@ -11,7 +11,7 @@ from typing import Any
 
 import uvicorn
 
-from .web import create_app
+from . import reload
 
 NAME = "myapi"
 EXAMPLE = """curl -s '$URL/'"""
@@ -21,6 +21,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog=NAME, description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--reload", action="store_true", help="start anew when src/ changes")
     parser.add_argument("action", nargs="?", choices=["openapi"], help="print the OpenAPI document")
     options = parser.parse_args()
     if options.action == "openapi":
@@ -30,7 +31,14 @@ def main() -> None:
         return
     # Ctrl-C ends it like SIGTERM, without a traceback: uvicorn finishes what it has begun first.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    serve(listen(options.host, options.port))
+    listener = listen(options.host, options.port)
+    if options.reload:
+        # The port stays open, so that requests wait for the next start and are not refused.
+        fd = listener.fileno()
+        program = f"import socket; from {__name__} import serve; serve(socket.socket(fileno={fd}))"
+        reload.follow(program, [fd])
+    else:
+        serve(listener)
 
 
 def serve(listener: socket.socket) -> None:
@@ -52,6 +60,8 @@ def serve(listener: socket.socket) -> None:
 
 def load() -> Any:
     """The application that Modal runs."""
+    from .web import create_app
+
     return create_app()
 
 

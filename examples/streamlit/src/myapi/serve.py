@@ -5,7 +5,7 @@ import signal
 import socket
 import sys
 
-from .command import command
+from . import reload
 from .process import Process, ServerError
 
 NAME = "myapi"
@@ -16,21 +16,31 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog=NAME, description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--reload", action="store_true", help="start anew when src/ changes")
     options = parser.parse_args()
     port = free_port(options.host, options.port)
+    if options.reload:
+        reload.follow(f"from {__name__} import serve; serve({options.host!r}, {port})")
+    else:
+        serve(options.host, port)
 
+
+def serve(host: str, port: int) -> None:
+    """Serve until a signal comes."""
     # Only noted here: an exception out of a signal handler could leave the server behind.
     signals: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _frame: signals.append(number))
     try:
-        run(options.host, port, signals)
+        run(host, port, signals)
     except ServerError as error:
         sys.exit(f"{NAME}: {error}")
 
 
 def run(host: str, port: int, signals: list[int]) -> None:
     """Run the server until a signal comes; raise ServerError when it ends by itself or listens no more."""
+    from .command import command
+
     process = Process(command(host, port), host, port)
     try:
         process.wait_until_ready(STARTUP_SECONDS, lambda: bool(signals))

@@ -12,7 +12,7 @@ from typing import Any
 
 import uvicorn
 
-from .modal_app import web
+from . import reload
 
 NAME = "myapi"
 EXAMPLE = "open $URL in a browser, with the token $TOKEN"
@@ -22,10 +22,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog=NAME, description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--reload", action="store_true", help="start anew when src/ changes")
     options = parser.parse_args()
+    # On Modal a missing secret stops the start. Here it is made up, for this run only.
+    os.environ.setdefault("API_TOKENS", "local:" + secrets.token_urlsafe(32))
     # Ctrl-C ends it like SIGTERM, without a traceback: uvicorn finishes what it has begun first.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    serve(listen(options.host, options.port))
+    listener = listen(options.host, options.port)
+    if options.reload:
+        # The port stays open, so that requests wait for the next start and are not refused.
+        fd = listener.fileno()
+        program = f"import socket; from {__name__} import serve; serve(socket.socket(fileno={fd}))"
+        reload.follow(program, [fd])
+    else:
+        serve(listener)
 
 
 def serve(listener: socket.socket) -> None:
@@ -59,8 +69,8 @@ class Server(uvicorn.Server):
 
 def load() -> Any:
     """The application that Modal runs."""
-    # There a missing secret stops the start. Here it is made up, for this run only.
-    os.environ.setdefault("API_TOKENS", "local:" + secrets.token_urlsafe(32))
+    from .modal_app import web
+
     return web.local()
 
 
