@@ -77,7 +77,15 @@ def rewrite_the_readme(project: Project, _kind: str) -> None:
 def delete_files(project: Project, _kind: str) -> None:
     for name in ("tests/test_handlers.py", "LICENSE", "AGENTS.md"):
         (project.folder / name).unlink()
+    (project.folder / ".devcontainer/devcontainer.json").unlink(missing_ok=True)
     replace(project, "pyproject.toml", r"license-files = .*\n", "")
+
+
+def set_up_the_editor(project: Project, _kind: str) -> None:
+    """Where an earlier release brings no such file, the owner has one before the template does."""
+    (project.folder / ".vscode").mkdir(exist_ok=True)
+    (project.folder / ".vscode/settings.json").write_text('{\n  "editor.tabSize": 8\n}\n')
+    (project.folder / ".editorconfig").write_text("[*]\nindent_style = tab\n")
 
 
 def rename_a_function(project: Project, kind: str) -> None:
@@ -112,6 +120,7 @@ LIVED_IN: list[Edit] = [
     add_a_dependency,
     rewrite_the_readme,
     delete_files,
+    set_up_the_editor,
     rename_a_function,
 ]
 EDITS: list[list[Edit]] = [LIVED_IN, [run_another_formatter], [write_other_handlers]]

@@ -89,6 +89,7 @@ def touch(folder: Path) -> None:
         "## Watch it\n",
         "## Watch it\n\nLook at it now and then.\n",
     )
+    replace(folder / "template/.devcontainer/devcontainer.json.jinja", "8000", "8001")
     replace(folder / "template/AGENTS.md.jinja", "## Rules\n", "## Rules\n\n- Be kind.")
     replace(folder / "copier.yml", '    "proprietary.*\n', "")
     starters = {"handlers.py", "settings.py", "test_handlers.py"}
