@@ -108,6 +108,8 @@ def check_calls(project: Project) -> None:
     """Every request in README is answered as README says, and where it takes a token, only with one."""
     with project.served() as (url, _):
         check_documented(project.folder, {**CALLER, "URL": url}, ["uv", "run", "python"])
+    if f"uv run {family.NAME} openapi" in (project.folder / "README.md").read_text():
+        check_document(project)
 
 
 def check_documented(
@@ -178,10 +180,36 @@ def check_end(
         assert "Traceback" not in printed, printed
 
 
-def check_reload(project: Project) -> None:
-    """Its own tests of `--reload` pass, and leave nothing behind even where they fail."""
+def check_document(project: Project) -> None:
+    """The OpenAPI document holds the path and the method of each request in README, and each answer that it promises."""
+    command = ["uv", "run", "--quiet", family.NAME, "openapi"]
+    document = json.loads(subprocess.check_output(command, cwd=project.folder))
+    calls = list(CALL.finditer((project.folder / "README.md").read_text()))
+    assert calls, "README documents no call"
+    for call in calls:
+        path, method = (
+            re.findall(r"\$URL([^'\"?]+)", call["command"])[0],
+            method_of(call["command"]),
+        )
+        found = [
+            operations[method]["responses"]
+            for pattern, operations in document["paths"].items()
+            if method in operations and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", pattern), path)
+        ]
+        assert found, f"the document has no {method} {path}"
+        documented = re.search(r"\((\d{3})\)$", call["what"])
+        status = documented[1] if documented else "200"
+        assert status in found[0], f"the document has no {status} for {method} {path}"
+
+
+def method_of(command: str) -> str:
+    return "post" if " -d " in command else "get"
+
+
+def check_own(project: Project, file: str) -> None:
+    """This file of its own tests passes, and leaves nothing behind even where it fails."""
     try:
-        project.uv("run", "pytest", "--color=no", "tests/test_reload.py")
+        project.uv("run", "pytest", "--color=no", file)
     finally:
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):

@@ -174,7 +174,7 @@ MUTANTS: dict[str, Mutant] = {
         RELOAD,
         "start_new_session=True",
         "start_new_session=False",
-        projects.check_reload,
+        partial(projects.check_own, file="tests/test_reload.py"),
         "'Traceback' is contained here",
     ),
     "a reload leaves its server behind": (
@@ -182,7 +182,7 @@ MUTANTS: dict[str, Mutant] = {
         RELOAD,
         "        end(server)\n",
         "        if not signals:\n            end(server)\n",
-        projects.check_reload,
+        partial(projects.check_own, file="tests/test_reload.py"),
         "DID NOT RAISE",
     ),
     "a reload does not see a change": (
@@ -190,7 +190,7 @@ MUTANTS: dict[str, Mutant] = {
         RELOAD,
         "            now = sources()\n",
         "",
-        projects.check_reload,
+        partial(projects.check_own, file="tests/test_reload.py"),
         "did not happen within 10 seconds",
     ),
     "a reload gives up at an error": (
@@ -198,7 +198,7 @@ MUTANTS: dict[str, Mutant] = {
         RELOAD,
         "        end(server)\n",
         "        end(server)\n        if server.returncode == 1:\n            break\n",
-        projects.check_reload,
+        partial(projects.check_own, file="tests/test_reload.py"),
         "RemoteDisconnected|ConnectionResetError",
     ),
     "a reload closes the port meanwhile": (
@@ -209,7 +209,7 @@ MUTANTS: dict[str, Mutant] = {
             "        port = listener.getsockname()[1]\n        listener.close()\n"
             '        reload.follow(f"from {__name__} import *; serve(listen({options.host!r}, {port}))")\n'
         ),
-        projects.check_reload,
+        partial(projects.check_own, file="tests/test_reload.py"),
         "ConnectionRefusedError",
     ),
     "a reload makes up another token": (
@@ -217,7 +217,7 @@ MUTANTS: dict[str, Mutant] = {
         SERVE,
         '        program = f"',
         "        program = f\"import os, secrets; os.environ['API_TOKENS'] = 'x:' + secrets.token_hex(16); ",
-        projects.check_reload,
+        partial(projects.check_own, file="tests/test_reload.py"),
         "another port, or another token",
     ),
     "a reload changes the port": (
@@ -225,7 +225,7 @@ MUTANTS: dict[str, Mutant] = {
         SERVE,
         "import serve; serve({options.host!r}, {port})",
         "import free_port, serve; h = {options.host!r}; serve(h, free_port(h, 0))",
-        projects.check_reload,
+        partial(projects.check_own, file="tests/test_reload.py"),
         "ConnectionRefusedError",
     ),
     "a reload waits for what is deaf": (
@@ -233,7 +233,7 @@ MUTANTS: dict[str, Mutant] = {
         RELOAD,
         "except subprocess.TimeoutExpired",
         "except ProcessLookupError",
-        projects.check_reload,
+        partial(projects.check_own, file="tests/test_reload.py"),
         "TimeoutExpired",
     ),
     "a reload at what Python writes": (
@@ -241,8 +241,32 @@ MUTANTS: dict[str, Mutant] = {
         RELOAD,
         '(".", "__pycache__")',
         '(".",)',
-        projects.check_reload,
+        partial(projects.check_own, file="tests/test_reload.py"),
         "web.pyc",
+    ),
+    "a route that the document lacks": (
+        API,
+        "src/myapi/handlers.py",
+        '@router.post("/predict", ',
+        '@router.post("/predict", include_in_schema=False, ',
+        projects.check_calls,
+        "the document has no post /predict",
+    ),
+    "an answer that the document lacks": (
+        API,
+        "src/myapi/handlers.py",
+        "responses={404:",
+        "responses={410:",
+        projects.check_calls,
+        "the document has no 404 for get /items/9",
+    ),
+    "another document than is served": (
+        API,
+        SERVE,
+        "document = load().openapi()",
+        'document = load().openapi() | {"security": []}',
+        partial(projects.check_own, file="tests/test_serve.py"),
+        "test_the_openapi_document_is_the_one_that_is_served",
     ),
     "a traceback for a taken port": (
         API,
