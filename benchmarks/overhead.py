@@ -123,6 +123,7 @@ def compare(
     """A row of the table. The first round warms both up and is not counted."""
     found: list[tuple[float, float]] = []
     for number in range(rounds + 1):
+        print(f"{call.style}, {call.what}: round {number} of {rounds}", file=sys.stderr, flush=True)
         sides = [ours, bare] if number % 2 else [bare, ours]
         rates = {side.port: rate(side, call, load, seconds) for side in sides}
         found.append((rates[ours.port], rates[bare.port]))

@@ -23,7 +23,8 @@ def import_times(
 ) -> dict[str, float]:
     """Median seconds of whole processes, one after the other. The first of each compiles, and is not counted."""
     times: dict[str, list[float]] = {name: [] for name in IMPORTS}
-    for _ in range(repeats + 1):
+    for number in range(repeats + 1):
+        print(f"imports: {number + 1} of {repeats + 1}", file=sys.stderr, flush=True)
         for name, code in IMPORTS.items():
             started = time.perf_counter()
             with Process("-c", code, core=core, environment=environment, log=log) as process:
@@ -53,8 +54,9 @@ def first_tokens(
 ) -> dict[str, float]:
     """Median seconds from the start of a process to its first token, one after the other, after one of each."""
     times: dict[str, list[float]] = {"project": [], "seed": []}
-    for _ in range(repeats + 1):
+    for number in range(repeats + 1):
         for name, seconds in times.items():
+            print(f"{name}: start {number + 1} of {repeats + 1}", file=sys.stderr, flush=True)
             started = time.perf_counter()
             with Process(
                 *("-m", "benchmarks.starts", name, str(model), device),

@@ -5,9 +5,10 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import copier
 import jinja2
@@ -17,6 +18,8 @@ from jinja2.sandbox import SandboxedEnvironment
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "myapi"  # every render lands in a folder of this name, which names the project too
 Answers = dict[str, Any]
+Item = TypeVar("Item")
+SAY_SECONDS = 10.0  # between two lines of a long work
 
 
 def settings() -> Mapping[str, Any]:
@@ -204,6 +207,16 @@ def remember_compiled() -> None:
         return compile_once(first[0], *arguments, **options)
 
     jinja2.Environment.compile = compile_  # type: ignore[assignment, method-assign]
+
+
+def counted(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
+    """The items; now and then, and after the last, a line says how many of all have come."""
+    said = time.monotonic()
+    for number, item in enumerate(items, start=1):
+        yield item
+        if number == total or time.monotonic() - said >= SAY_SECONDS:
+            said = time.monotonic()
+            print(f"  {number} of {total} {what}", flush=True)
 
 
 def use_memory() -> None:

@@ -98,11 +98,8 @@ def main() -> None:
             for number, answers in enumerate(combinations)
         ]
         with multiprocessing.Pool(initializer=family.remember_compiled) as pool:
-            trees = []
-            for tree in pool.imap(render, tasks, chunksize=4):
-                trees.append(tree)
-                if len(trees) % 100 == 0:
-                    print(f"  {len(trees)} rendered", flush=True)
+            rendered = pool.imap(render, tasks, chunksize=4)
+            trees = list(family.counted(rendered, len(tasks), "rendered"))
 
         files = {(path, digest) for tree in trees for path, digest in tree.items()}
         for path, digest in sorted(files):
@@ -122,8 +119,9 @@ def main() -> None:
             assert len(packages) >= LEAST_PACKAGES, "too few distinct packages"
         for number, tree in enumerate(packages):
             store.put(tree, Path(folder, "packages", str(number)))
+        imported = family.counted(range(len(packages)), len(packages), "imported")
         checks.check_imports(
-            (Path(folder, "packages", str(number)), family.NAME) for number in range(len(packages))
+            (Path(folder, "packages", str(number)), family.NAME) for number in imported
         )
         print(f"{len(packages)} distinct packages import without a warning", flush=True)
         seconds = time.monotonic() - started

@@ -163,13 +163,11 @@ def deploy_all(
         render_seconds=rendered - started,
         lock_seconds=time.monotonic() - rendered,
     )
-    for number, group in enumerate(groups, start=1):
+    for number, group in enumerate(family.counted(groups, len(groups), "deployed"), start=1):
         with tempfile.TemporaryDirectory(dir=folder) as project:
             store.put(group.tree, Path(project))
             Path(project, "uv.lock").write_bytes(locks[group.resolved])
             _deploy(stage, group, Path(project), f"deployment-{number}", result)
-        if number % 100 == 0 or number == len(groups):
-            print(f"  {number} of {len(groups)} deployed", flush=True)
     assert not stage.plane.unknown, (
         f"calls that the control plane does not know: {stage.plane.unknown}"
     )
@@ -180,13 +178,10 @@ def _render_all(
     template: Path, store: matrix.Store, every: Sequence[family.Answers]
 ) -> list[tuple[family.Answers, matrix.Tree]]:
     tasks = [(template, store.folder, answers) for answers in every]
-    trees: list[matrix.Tree] = []
     # Not forked: this process has the stage's threads.
     with multiprocessing.get_context("spawn").Pool(initializer=family.remember_compiled) as pool:
-        for tree in pool.imap(_render, tasks, chunksize=4):
-            trees.append(tree)
-            if len(trees) % 100 == 0:
-                print(f"  {len(trees)} rendered", flush=True)
+        rendered = pool.imap(_render, tasks, chunksize=4)
+        trees = list(family.counted(rendered, len(tasks), "rendered"))
     return list(zip(every, trees, strict=True))
 
 
@@ -233,7 +228,8 @@ def _lock(projects: dict[str, matrix.Tree], store: matrix.Store, folder: Path) -
         return (project / "uv.lock").read_bytes()
 
     with ThreadPoolExecutor(max_workers=2) as pool:
-        return dict(zip(projects, pool.map(lock, projects.values()), strict=True))
+        locks = family.counted(pool.map(lock, projects.values()), len(projects), "locked")
+        return dict(zip(projects, locks, strict=True))
 
 
 def _deploy(stage: Stage, group: Group, project: Path, name: str, result: Result) -> None:

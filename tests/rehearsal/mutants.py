@@ -650,7 +650,8 @@ def run(
         SurvivorError: when a mutant is not caught, or for another reason than its own.
         AssertionError: when an unbroken project fails, or an edit does not fit the template any more.
     """
-    results, survivors = [], []
+    results: list[Result] = []
+    survivors: list[str] = []
     for number, group in enumerate(_by_answers(mutants)):
         with ExitStack() as stack:
             answers = group[0].answers
@@ -661,6 +662,7 @@ def run(
             lock(unbroken)
             _prove_unbroken(stage, unbroken, answers, f"{folder.name}-unbroken-{number}")
             for place, mutant in enumerate(group):
+                print(f"  {len(results)} of {len(mutants)} mutants caught", flush=True)
                 project = home / f"{place}" / family.NAME
                 shutil.copytree(unbroken, project)
                 try:

@@ -119,7 +119,11 @@ def _promised(answers: family.Answers, project: Path) -> Table:
             "max_containers": 1,
             "timeout": 3600,
             "startup_timeout": 3600,  # by the client, which takes the timeout
-            "variables": {"HF_XET_HIGH_PERFORMANCE": "1"},
+            "variables": {
+                "HF_XET_HIGH_PERFORMANCE": "1",
+                "TQDM_MININTERVAL": "5",
+                "TQDM_POSITION": "-1",
+            },
             "volumes": {"/models": (f"{slug}-models", "read and write")},
         }
     web = {

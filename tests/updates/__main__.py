@@ -41,9 +41,8 @@ def main() -> None:
         started = time.monotonic()
         with multiprocessing.Pool(initializer=family.remember_compiled) as pool:
             arguments = [(past, Path(folder), *task) for task in tasks]
-            for (row, *_), (count, seconds, problem) in zip(
-                tasks, pool.imap(run, arguments), strict=True
-            ):
+            results = family.counted(pool.imap(run, arguments), len(tasks), "checked")
+            for (row, *_), (count, seconds, problem) in zip(tasks, results, strict=True):
                 figures = rows.setdefault(row, [0, 0, 0.0])
                 figures[0] += 1
                 figures[1] += count

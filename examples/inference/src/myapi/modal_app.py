@@ -45,7 +45,13 @@ models = modal.Volume.from_name(
 # A gated model needs `secrets=[modal.Secret.from_name("huggingface", required_keys=["HF_TOKEN"])]`.
 @app.function(
     volumes={MODELS_DIR: models},
-    env={"HF_XET_HIGH_PERFORMANCE": "1"},
+    env={
+        "HF_XET_HIGH_PERFORMANCE": "1",
+        # Bytes are counted without a terminal too, in a log line every few seconds:
+        # https://github.com/huggingface/huggingface_hub/pull/2698
+        "TQDM_POSITION": "-1",
+        "TQDM_MININTERVAL": "5",
+    },
     max_containers=1,
     timeout=3600,
 )
