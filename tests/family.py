@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 NAME = "myapi"  # every render lands in a folder of this name, which names the project too
 Answers = dict[str, Any]
 Item = TypeVar("Item")
-SAY_SECONDS = 10.0  # between two lines of a long work
+SAY_SECONDS = 5.0  # between two lines of a long work
 
 
 def settings() -> Mapping[str, Any]:

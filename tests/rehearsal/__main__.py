@@ -64,6 +64,7 @@ def rehearse_all(
     rows = []
     started = time.monotonic()
     seen = probe.check(stage, folder / "probe")
+    print(f"  the probe: {seen} things seen", flush=True)
     rows.append(Row("the rehearsal itself, by a probe", seen, 0, lap(started)))
 
     started = time.monotonic()
@@ -112,6 +113,7 @@ def served(
             projects.Project(project).uv("lock", "--quiet")
             app = perform.deploy_as_documented(stage, project, name)
             done = perform.Performance(name)
+            print(f"  {name}: deployed", flush=True)
             perform.serve(stage, app, project, given, done)
     except Exception as error:
         raise AssertionError(f"{name}: {error}") from error

@@ -23,13 +23,13 @@ PROGRAM = "from myapi.serve import main; main()"
 FILE = "serve.py"
 APP = """
 
-def load() -> Any:
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "http":
-            await send({"type": "http.response.start", "status": 200})
-            await send({"type": "http.response.body", "body": b"one"})
+async def app(scope: Any, receive: Any, send: Any) -> None:
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": b"one"})
 
-    return app
+load, Config = lambda: app, uvicorn.Config
+uvicorn.Config = lambda _, **options: Config(app, **options)
 """
 SERVER = (PACKAGE / FILE).read_text() + APP
 

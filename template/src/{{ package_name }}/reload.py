@@ -13,13 +13,14 @@ LOOK_SECONDS = 0.25
 GRACE_SECONDS = 30.0  # from SIGTERM to SIGKILL; a server ends what it has begun sooner
 
 
-def follow(program: str, descriptors: Sequence[int] = ()) -> None:
+def follow(program: str, arguments: Sequence[str] = (), descriptors: Sequence[int] = ()) -> None:
     """Run a program, and anew after each change, until a signal comes. One that fails waits for the next change.
 
     It has a session of its own: Ctrl-C reaches it from here, as SIGTERM, and never as a traceback of its imports.
 
     Args:
         program: in Python. It alone imports what may change, and be wrong for a while.
+        arguments: of its command line.
         descriptors: of files that stay open for it from one start to the next.
     """
     if sys.platform == "win32":
@@ -30,7 +31,9 @@ def follow(program: str, descriptors: Sequence[int] = ()) -> None:
     while not signals:
         before = now = sources()
         server = subprocess.Popen(  # noqa: S603 (this project's own code)
-            [sys.executable, "-P", "-c", program], pass_fds=descriptors, start_new_session=True
+            [sys.executable, "-P", "-c", program, *arguments],
+            pass_fds=descriptors,
+            start_new_session=True,
         )
         while not signals and now == before:
             time.sleep(LOOK_SECONDS)

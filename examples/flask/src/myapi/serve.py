@@ -10,8 +10,6 @@ from typing import Any
 import uvicorn
 from a2wsgi import WSGIMiddleware
 
-from . import reload
-
 NAME = "myapi"
 EXAMPLE = """curl -s '$URL/predict' -H 'Content-Type: application/json' -d '{"text": "a longer sentence than the limit", "max_length": 3}'"""
 WORKERS = 50  # threads: as many requests at once as a container takes
@@ -27,10 +25,12 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     listener = listen(options.host, options.port)
     if options.reload:
+        from . import reload
+
         # The port stays open, so that requests wait for the next start and are not refused.
         fd = listener.fileno()
         program = f"import socket; from {__name__} import serve; serve(socket.socket(fileno={fd}))"
-        reload.follow(program, [fd])
+        reload.follow(program, descriptors=[fd])
     else:
         serve(listener)
 

@@ -7,7 +7,6 @@ import signal
 import socket
 import sys
 
-from . import reload
 from .process import Process, ServerError
 
 NAME = "myapi"
@@ -26,20 +25,19 @@ def main() -> None:
     if "LOGIN_USERS" not in os.environ:
         os.environ["LOGIN_USERS"] = "local:" + secrets.token_urlsafe(16)
         print("LOGIN_USERS, made up for this run:", os.environ["LOGIN_USERS"], flush=True)
+
     if options.reload:
-        reload.follow(f"from {__name__} import serve; serve({options.host!r}, {port})")
-    else:
-        serve(options.host, port)
+        from . import reload
 
-
-def serve(host: str, port: int) -> None:
-    """Serve until a signal comes."""
+        program = f"from {__name__} import main; main()"
+        reload.follow(program, ["--host", options.host, "--port", str(port)])
+        return
     # Only noted here: an exception out of a signal handler could leave the server behind.
     signals: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _frame: signals.append(number))
     try:
-        run(host, port, signals)
+        run(options.host, port, signals)
     except ServerError as error:
         sys.exit(f"{NAME}: {error}")
 

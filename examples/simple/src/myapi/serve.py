@@ -11,8 +11,6 @@ from typing import Any
 
 import uvicorn
 
-from . import reload
-
 NAME = "myapi"
 EXAMPLE = """curl -s '$URL/'"""
 
@@ -33,10 +31,12 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     listener = listen(options.host, options.port)
     if options.reload:
+        from . import reload
+
         # The port stays open, so that requests wait for the next start and are not refused.
         fd = listener.fileno()
         program = f"import socket; from {__name__} import serve; serve(socket.socket(fileno={fd}))"
-        reload.follow(program, [fd])
+        reload.follow(program, descriptors=[fd])
     else:
         serve(listener)
 

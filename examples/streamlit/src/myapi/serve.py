@@ -5,7 +5,6 @@ import signal
 import socket
 import sys
 
-from . import reload
 from .process import Process, ServerError
 
 NAME = "myapi"
@@ -19,20 +18,19 @@ def main() -> None:
     parser.add_argument("--reload", action="store_true", help="start anew when src/ changes")
     options = parser.parse_args()
     port = free_port(options.host, options.port)
+
     if options.reload:
-        reload.follow(f"from {__name__} import serve; serve({options.host!r}, {port})")
-    else:
-        serve(options.host, port)
+        from . import reload
 
-
-def serve(host: str, port: int) -> None:
-    """Serve until a signal comes."""
+        program = f"from {__name__} import main; main()"
+        reload.follow(program, ["--host", options.host, "--port", str(port)])
+        return
     # Only noted here: an exception out of a signal handler could leave the server behind.
     signals: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _frame: signals.append(number))
     try:
-        run(host, port, signals)
+        run(options.host, port, signals)
     except ServerError as error:
         sys.exit(f"{NAME}: {error}")
 
