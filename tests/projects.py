@@ -49,8 +49,11 @@ class Project:
 
     def install(self) -> None:
         """`uv sync`, in a repository of its own."""
-        subprocess.run(["git", "init", "--quiet"], cwd=self.folder, check=True)
+        self.git("init", "--quiet")
         self.uv("sync", "--quiet")
+
+    def git(self, *command: str) -> None:
+        subprocess.run(["git", *command], cwd=self.folder, check=True)
 
     def uv(self, *command: str) -> str:
         """What `uv …` prints in the project; a failure fails the test with all of it."""

@@ -1,5 +1,6 @@
 """Projects broken in one place. A check that lets its mutant pass checks nothing."""
 
+import functools
 import re
 import signal
 from collections.abc import Callable
@@ -204,7 +205,7 @@ MUTANTS: dict[str, Mutant] = {
     "a reload closes the port meanwhile": (
         API,
         SERVE,
-        "        reload.follow(program, [fd])\n",
+        "        reload.follow(program, descriptors=[fd])\n",
         (
             "        port = listener.getsockname()[1]\n        listener.close()\n"
             '        reload.follow(f"from {__name__} import *; serve(listen({options.host!r}, {port}))")\n'
@@ -223,8 +224,8 @@ MUTANTS: dict[str, Mutant] = {
     "a reload changes the port": (
         SERVER,
         SERVE,
-        "import serve; serve({options.host!r}, {port})",
-        "import free_port, serve; h = {options.host!r}; serve(h, free_port(h, 0))",
+        '"--port", str(port)',
+        '"--port", "0"',
         partial(projects.check_own, file="tests/test_reload.py"),
         "ConnectionRefusedError",
     ),
@@ -279,13 +280,34 @@ MUTANTS: dict[str, Mutant] = {
 }
 
 
+Installed = Callable[[dict[str, str]], Project]
+
+
+@pytest.fixture(scope="module")
+def installed(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """Projects by their answers, each made once: what uv installs takes longer than most checks."""
+
+    @functools.cache
+    def make(answers: tuple[tuple[str, str], ...]) -> Project:
+        project = Project(family.render(template, tmp_path_factory.mktemp("x"), dict(answers)))
+        project.install()
+        project.git("add", "--all")
+        project.git("commit", "--quiet", "--message=As it is rendered")
+        return project
+
+    return lambda answers: make(tuple(answers.items()))
+
+
 @pytest.mark.parametrize("name", MUTANTS)
-def test_each_mutant_is_caught(template: Path, tmp_path: Path, name: str) -> None:
+def test_each_mutant_is_caught(installed: Installed, name: str) -> None:
     answers, file, text, instead, check, message = MUTANTS[name]
-    project = Project(family.render(template, tmp_path, answers))
-    project.install()
+    project = installed(answers)
     path = project.folder / file
     assert text in path.read_text(), f"the mutant does not change {file}"
     path.write_text(path.read_text().replace(text, instead))
-    with pytest.raises(AssertionError, match=re.compile(message)):
-        check(project)
+    try:
+        with pytest.raises(AssertionError, match=re.compile(message)):
+            check(project)
+    finally:
+        project.git("reset", "--quiet", "--hard")
+        project.git("clean", "--quiet", "--force", "-d")
