@@ -131,14 +131,15 @@ def project(session: nox.Session) -> None:
     """Projects as their users have them: installed, tested, served, called, ended; `-- flask` for one style."""
     style = [f"--style={word}" for word in session.posargs if word in STYLES]
     rest = [word for word in session.posargs if word not in STYLES]
-    tests = ("tests/test_project.py", "--numprocesses=2", "--dist=loadgroup")
+    # More than there are cores, here and below: most of the time they wait for servers.
+    tests = ("tests/test_project.py", "--numprocesses=4", "--dist=loadgroup")
     run(session, "pytest", *tests, *style, *rest)
 
 
 @proof
 def broken(session: nox.Session) -> None:
     """Projects broken in one place each, which the checks of `project` must catch."""
-    run(session, "pytest", "tests/test_broken_projects.py", "--numprocesses=2", *session.posargs)
+    run(session, "pytest", "tests/test_broken_projects.py", "--numprocesses=3", *session.posargs)
 
 
 @proof
@@ -182,7 +183,7 @@ def workflows(session: nox.Session) -> None:
     tests = (
         "tests/test_rendered_workflows.py",
         "tests/test_pipelines.py",
-        "--numprocesses=2",
+        "--numprocesses=3",
         "--dist=worksteal",
     )
     run(session, "pytest", *tests, *session.posargs)

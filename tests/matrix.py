@@ -7,11 +7,14 @@ What costs time is done once for each distinct file, source tree or package, kno
 
 import argparse
 import hashlib
+import json
 import multiprocessing
 import os
+import shutil
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 import yaml
@@ -23,6 +26,8 @@ import family
 LEAST_COMBINATIONS = 1_000
 LEAST_PACKAGES = 100
 AGAIN = 5  # one of so many is rendered twice
+# What was rendered last, for other proofs of the same template on the same machine.
+KEPT = family.ROOT / ".nox" / "rendered"
 
 Tree = Mapping[str, str]  # path in the project -> SHA-256 of the file
 
@@ -68,6 +73,36 @@ def render(task: tuple[Path, Path, family.Answers, int]) -> Tree:
     return trees[0]
 
 
+def keep(
+    template: Path, store: Store, combinations: Sequence[family.Answers], trees: list[Tree]
+) -> None:
+    """Keep what was rendered, in the place of what was kept before."""
+    shutil.rmtree(KEPT, ignore_errors=True)
+    shutil.copytree(store.folder, KEPT / "store")
+    rendered = list(zip(combinations, trees, strict=True))
+    (KEPT / "rendered.json").write_text(json.dumps([key_of(template), rendered]))
+
+
+def kept(template: Path, store: Store) -> list[tuple[family.Answers, Tree]]:
+    """What is kept of this very template, and its files in the store; nothing where that was another."""
+    path = KEPT / "rendered.json"
+    key, rendered = json.loads(path.read_text()) if path.exists() else ("", [])
+    if key != key_of(template):
+        return []
+    shutil.copytree(KEPT / "store", store.folder, dirs_exist_ok=True)
+    return [(answers, tree) for answers, tree in rendered]
+
+
+def key_of(template: Path) -> str:
+    """All that a rendered file depends on: Copier, Jinja, and the template."""
+    parts = [f"copier {version('copier')}, jinja2 {version('jinja2')}"]
+    for path in sorted(template.rglob("*")):
+        if path.is_file():
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            parts.append(f"{path.relative_to(template).as_posix()} {digest}")
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
 def distinct(trees: list[Tree], prefix: str = "", suffix: str = "") -> list[Tree]:
     """The trees that differ in files of this prefix and suffix."""
     found: dict[tuple[tuple[str, str], ...], Tree] = {}
@@ -100,6 +135,8 @@ def main() -> None:
         with multiprocessing.Pool(initializer=family.remember_compiled) as pool:
             rendered = pool.imap(render, tasks, chunksize=4)
             trees = list(family.counted(rendered, len(tasks), "rendered"))
+        if not sample:
+            keep(template, store, combinations, trees)
 
         files = {(path, digest) for tree in trees for path, digest in tree.items()}
         for path, digest in sorted(files):

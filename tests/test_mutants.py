@@ -127,3 +127,21 @@ BROKEN_FILES: dict[str, Callable[[], None]] = {
 def test_each_broken_file_is_caught(name: str) -> None:
     with pytest.raises(AssertionError):
         BROKEN_FILES[name]()
+
+
+def test_what_is_kept_is_of_the_same_template(
+    template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(matrix, "KEPT", tmp_path / "kept")
+    store, copy = matrix.Store(tmp_path / "store"), tmp_path / "template"
+    store.folder.mkdir()
+    shutil.copytree(template, copy)
+    answers = {"style": "simple"}
+    tree = matrix.render((copy, store.folder, answers, 1))
+    matrix.keep(copy, store, [answers], [tree])
+    shutil.rmtree(store.folder)
+    assert matrix.kept(copy, store) == [(answers, tree)]
+    assert store.read(tree["README.md"]).startswith(b"# ")
+    file = copy / "template/README.md.jinja"
+    file.write_text(file.read_text() + "\n")
+    assert not matrix.kept(copy, store)

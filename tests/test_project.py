@@ -40,14 +40,25 @@ def ends(request: pytest.FixtureRequest) -> list[End]:
     return ENDS if answers == family.kinds()[family.kind(answers)] else ENDS[-1:]
 
 
+@pytest.fixture(scope="session")
+def made() -> dict[str, Project]:
+    """Those of this worker: it may come to the tests of one project in two goes."""
+    return {}
+
+
 @pytest.fixture(scope="module")
 def project(
-    request: pytest.FixtureRequest, template: Path, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    template: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    made: dict[str, Project],
 ) -> Project:
-    folder = family.render(template, tmp_path_factory.mktemp("project"), request.param)
-    project = Project(folder)
-    project.install()
-    return project
+    name = family.identify(request.param)
+    if name not in made:
+        folder = family.render(template, tmp_path_factory.mktemp("project"), request.param)
+        made[name] = Project(folder)
+        made[name].install()
+    return made[name]
 
 
 def test_its_own_checks_pass(project: Project) -> None:

@@ -68,7 +68,8 @@ def rehearse_all(
     rows.append(Row("the rehearsal itself, by a probe", seen, 0, lap(started)))
 
     started = time.monotonic()
-    with ThreadPoolExecutor(max_workers=2) as pool:
+    # More than there are cores: most of the time they wait for containers.
+    with ThreadPoolExecutor(max_workers=3) as pool:
         tasks = [
             pool.submit(served, stage, template, folder / f"served-{number}", answers)
             for number, answers in enumerate(chosen)

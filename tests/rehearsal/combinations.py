@@ -177,12 +177,15 @@ def deploy_all(
 def _render_all(
     template: Path, store: matrix.Store, every: Sequence[family.Answers]
 ) -> list[tuple[family.Answers, matrix.Tree]]:
-    tasks = [(template, store.folder, answers) for answers in every]
+    kept = {json.dumps(answers): tree for answers, tree in matrix.kept(template, store)}
+    tasks = [
+        (template, store.folder, answers) for answers in every if json.dumps(answers) not in kept
+    ]
     # Not forked: this process has the stage's threads.
     with multiprocessing.get_context("spawn").Pool(initializer=family.remember_compiled) as pool:
         rendered = pool.imap(_render, tasks, chunksize=4)
-        trees = list(family.counted(rendered, len(tasks), "rendered"))
-    return list(zip(every, trees, strict=True))
+        trees = iter(list(family.counted(rendered, len(tasks), "rendered")))
+    return [(answers, kept.get(json.dumps(answers)) or next(trees)) for answers in every]
 
 
 def _render(task: tuple[Path, Path, family.Answers]) -> matrix.Tree:
