@@ -59,7 +59,7 @@ def gallery(fresh: Path, styles: Iterable[str]) -> str:
         facts = yaml.safe_load((family.ROOT / "styles" / f"{style}.yml").read_text())
         project = fresh / style
         files = sorted(path.relative_to(project).as_posix() for path in project.rglob("*.*"))
-        tree = [f"    {file}" for file in files if file.startswith(("src/", "tests/"))]
+        tree = [f"    {file}" for file in files if file.startswith(("examples/", "src/", "tests/"))]
         line = facts["about"].partition(". ")[0].rstrip(".\n")
         picture = f"docs/images/{style}.png"  # taken by nox -s browser -- --write
         shown = (

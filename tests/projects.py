@@ -29,6 +29,7 @@ CALL = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 PROGRAM = re.compile(r"^```python\n(?P<code>.+?)^```$", re.MULTILINE | re.DOTALL)
+CLIENT = re.compile(r"^uv run python (?P<options>-m examples\.\w+)$", re.MULTILINE)
 LEAST_TESTS = 8
 SECRETS = {
     "API_TOKENS": "ann:" + secrets.token_hex(32),
@@ -147,10 +148,12 @@ def check_documented(
             for token in ("wrong", ""):
                 status, body = send(call["command"], environment | {"TOKEN": token})
                 assert status == 401, f"open to strangers: {call['command']}\n{body}"
-    programs = list(PROGRAM.finditer(readme))
-    for program in programs:
+    programs = [["-c", program["code"]] for program in PROGRAM.finditer(readme)]
+    clients = [client["options"].split() for client in CLIENT.finditer(readme)]
+    assert bool(clients) == (folder / "examples/client.py").exists(), "README runs no client"
+    for program in programs + clients:
         run = subprocess.run(
-            [*python, "-c", program["code"]],
+            [*python, *program],
             cwd=folder,
             env=environment,
             capture_output=True,
@@ -158,8 +161,8 @@ def check_documented(
             check=False,
             timeout=60,
         )
-        assert run.returncode == 0, f"{program['code']}\n{run.stdout}{run.stderr}"
-    return len(calls) + len(programs)
+        assert run.returncode == 0, f"{program[-1]}\n{run.stdout}{run.stderr}"
+    return len(calls) + len(programs) + len(clients)
 
 
 def check_end(

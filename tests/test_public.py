@@ -17,7 +17,13 @@ import releases
 from updates import switches
 
 LEAST_RELEASES = 3
-STARTERS = {"handlers.py", "settings.py", "test_handlers.py"}
+STARTERS = (
+    "/handlers.py",
+    "/settings.py",
+    "/test_handlers.py",
+    "/examples/client.py",
+    "/test_client.py",
+)
 # Starter code that was released, then changed all the same: its path, the SHA-256 of what it is now, and why.
 CHANGED_STARTERS: Mapping[str, tuple[str, str]] = {
     "template/{{ api }}/src/{{ package_name }}/settings.py": (
@@ -92,7 +98,7 @@ def interface(files: Mapping[str, bytes]) -> Interface:
         starters={
             name: hashlib.sha256(content).hexdigest()
             for name, content in template.items()
-            if name.rpartition("/")[2] in STARTERS
+            if name.endswith(STARTERS)
         },
         minimum={
             "Copier": releases.ordered(settings["_min_copier_version"]),
@@ -162,7 +168,7 @@ def test_what_was_released_is_still_there(past: Mapping[str, Interface]) -> None
     now = interface(working())
     assert len(now.choices) >= 30
     assert len(now.paths) >= 90
-    assert len(now.starters) >= 20
+    assert len(now.starters) >= 32
     for version, old in past.items():
         assert not broken(old, now), f"since {version}"
 

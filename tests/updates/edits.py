@@ -105,12 +105,13 @@ def run_another_formatter(project: Project, _kind: str) -> None:
 
 
 def write_other_handlers(project: Project, kind: str) -> None:
-    """The starter goes, with its tests."""
+    """The starter goes, with its tests and its client."""
     for name, other in {HANDLERS: kind, "src/myapi/web.py": f"{kind}_web"}.items():
         source = family.ROOT / "tests/other_handlers" / f"{other}.py"
         if source.exists():
             shutil.copy(source, project.folder / name)
-    (project.folder / "tests/test_handlers.py").unlink()
+    for name in ("tests/test_handlers.py", "tests/test_client.py", "examples/client.py"):
+        (project.folder / name).unlink(missing_ok=name != "tests/test_handlers.py")
 
 
 Edit = Callable[[Project, str], None]

@@ -92,9 +92,16 @@ def touch(folder: Path) -> None:
     replace(folder / "template/.devcontainer/devcontainer.json.jinja", "8000", "8001")
     replace(folder / "template/AGENTS.md.jinja", "## Rules\n", "## Rules\n\n- Be kind.")
     replace(folder / "copier.yml", '    "proprietary.*\n', "")
-    starters = {"handlers.py", "settings.py", "test_handlers.py"}
+    starters = {
+        "handlers.py",
+        "settings.py",
+        "test_handlers.py",
+        "examples/client.py",
+        "test_client.py",
+    }
     for code in (folder / "template").rglob("*.py*"):
-        if code.stat().st_size and code.name.removesuffix(".jinja") not in starters:
+        path = code.with_name(code.name.removesuffix(".jinja"))
+        if code.stat().st_size and not any(path.match(starter) for starter in starters):
             code.write_text(code.read_text() + "\n# Of tomorrow.\n")
 
 

@@ -1,0 +1,119 @@
+"""examples/client.py against the local server. Yours, like the client."""
+
+import json
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from examples.client import Client
+from examples.endpoint import EndpointError
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    """A client of the local server, which serves what is deployed."""
+    program = "from myapi.serve import main; main()"
+    server = subprocess.Popen(
+        [sys.executable, "-u", "-c", program, "--port", "0"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    late = threading.Timer(60, server.kill)  # whatever happens, it ends
+    late.start()
+    with server:
+        assert server.stdout
+        line = next(line for line in server.stdout if " at http://" in line)
+        url = re.findall(r"http://[\d.:]+", line)[0]
+        with Client(url) as client:
+            yield client
+        server.terminate()
+    late.cancel()
+
+
+def test_generate(client: Client) -> None:
+    assert client.generate("one two three", max_new_tokens=20, stop=[" three"]) == {
+        "generated": " one two",
+        "finish_reason": "stop",
+        "prompt_tokens": 3,
+        "completion_tokens": 3,
+    }
+
+
+def test_stream(client: Client) -> None:
+    assert list(client.stream("one two three", max_new_tokens=3)) == [" one", " two", " three"]
+
+
+def test_chat(client: Client) -> None:
+    pieces = list(client.chat("one two three", max_completion_tokens=3))
+    assert "".join(pieces) == " one two three"
+    assert len(pieces) >= 3
+
+
+def test_what_is_refused_is_said(client: Client) -> None:
+    with pytest.raises(EndpointError, match=r"^POST /generate: 422 .*temperature"):
+        list(client.stream("one", temperature=-1))
+    with pytest.raises(EndpointError, match=r"^POST /v1/chat/completions: 400 .*tools"):
+        list(client.chat("one", tools=[{}]))
+
+
+@pytest.fixture
+def streams() -> Iterator[Callable[[str], Client]]:
+    """A client of a server that answers with these bytes, one at a time, then hangs up."""
+
+    class Stream(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream")
+            self.end_headers()
+            for byte in body:
+                self.wfile.write(bytes([byte]))
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            """Says nothing."""
+
+    def client(text: str) -> Client:
+        nonlocal body
+        body = text.encode()
+        return Client(f"http://127.0.0.1:{server.server_port}")
+
+    body = b""
+    with HTTPServer(("127.0.0.1", 0), Stream) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield client
+        server.shutdown()
+
+
+def test_events_come_in_any_pieces(streams: Callable[[str], Client]) -> None:
+    texts = ["a", "né", "\u2028", "\x85b", "\r\n", " "]
+    events = [
+        f": ping\n\nevent: text\ndata: {json.dumps({'text': text}, ensure_ascii=False)}\n\n"
+        for text in texts
+    ]
+    with streams("".join(events) + "event: done\ndata: {}\n\n") as client:
+        assert list(client.stream("x")) == texts
+
+
+@pytest.mark.parametrize(
+    ("rest", "message"),
+    [
+        ("", "broke off"),
+        ("event: do", "broke off"),
+        ('event: error\ndata: {"status": 504, "detail": "too slow"}\n\n', "504 too slow"),
+    ],
+)
+def test_a_stream_that_fails_is_not_taken_for_whole(
+    streams: Callable[[str], Client], rest: str, message: str
+) -> None:
+    found: list[str] = []
+    with (
+        streams('event: text\ndata: {"text": "a"}\n\n' + rest) as client,
+        pytest.raises(EndpointError, match=message),
+    ):
+        found.extend(client.stream("x"))
+    assert found == ["a"]

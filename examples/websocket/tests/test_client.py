@@ -1,0 +1,118 @@
+"""examples/client.py against the local server. Yours, like the client."""
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+from websockets.asyncio.server import ServerConnection, serve
+
+import examples.client
+from examples.client import Client
+from examples.endpoint import EndpointError
+
+TOKEN = "test-" + "0" * 32
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    """A client of the local server, which serves what is deployed."""
+    program = "from myapi.serve import main; main()"
+    server = subprocess.Popen(
+        [sys.executable, "-u", "-c", program, "--port", "0"],
+        env={**os.environ, "API_TOKENS": f"tests:{TOKEN}"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    late = threading.Timer(60, server.kill)  # whatever happens, it ends
+    late.start()
+    with server:
+        assert server.stdout
+        line = next(line for line in server.stdout if " at http://" in line)
+        url = re.findall(r"http://[\d.:]+", line)[0]
+        with Client(url, {"Authorization": f"Bearer {TOKEN}"}) as client:
+            yield client
+        server.terminate()
+    late.cancel()
+
+
+async def say(client: Client, *messages: str) -> list[str]:
+    async with client.conversation() as conversation:
+        return [await conversation.say(message) for message in messages]
+
+
+def test_it_is_answered(client: Client) -> None:
+    answers = asyncio.run(say(client, "hello", '{"temperature": 21.5}'))
+    assert answers == ["Echo: hello", '{"type":"echo","message":{"temperature":21.5}}']
+
+
+def test_what_is_too_large_is_said(client: Client) -> None:
+    with pytest.raises(EndpointError, match=r"^/ws: .*1009"):
+        asyncio.run(say(client, "x" * 1_500_000))
+
+
+def test_a_stranger_is_told_so(client: Client) -> None:
+    with (
+        Client(str(client.url), {"Authorization": "Bearer wrong"}) as stranger,
+        pytest.raises(EndpointError, match="401 Missing or unknown token"),
+    ):
+        asyncio.run(say(stranger, "hello"))
+
+
+async def meet(end: Callable[[int], int | None], patience: float = 5) -> tuple[list[str], int]:
+    """Say two things to a server that closes a socket with what `end` says of each message, 0 for silence.
+
+    Returns:
+        The answers, and how many messages the server heard.
+    """
+    heard = 0
+
+    async def answer(socket: ServerConnection) -> None:
+        nonlocal heard
+        async for message in socket:
+            heard += 1
+            code = end(heard)
+            if code:
+                await socket.close(code, "because")
+            elif code is None:
+                await socket.send('{"type":"ping"}')
+                await socket.send(f"{message!s}, {heard}")
+
+    async with serve(answer, "127.0.0.1", 0) as server:
+        (listener,) = server.sockets
+        url = "http://{}:{}".format(*listener.getsockname())
+        with Client(url, patience=patience) as client:
+            return await say(client, "a", "b"), heard
+
+
+@pytest.fixture
+def _without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(examples.client, "PAUSES", (0, 0, 0))
+
+
+@pytest.mark.usefixtures("_without_pauses")
+@pytest.mark.parametrize("code", [1000, 1011, 1012])
+def test_a_socket_that_ends_is_followed_by_another(code: int) -> None:
+    answers, heard = asyncio.run(meet(lambda number: code if number in {1, 3} else None))
+    assert (answers, heard) == (["a, 2", "b, 4"], 4)
+
+
+@pytest.mark.usefixtures("_without_pauses")
+def test_sockets_that_all_end_are_no_reason_to_go_on() -> None:
+    with pytest.raises(EndpointError, match=r"no answer after 3 sockets, .*because"):
+        asyncio.run(meet(lambda _: 1011))
+
+
+@pytest.mark.usefixtures("_without_pauses")
+def test_what_the_server_refuses_is_not_said_again() -> None:
+    with pytest.raises(EndpointError, match=r"1008 .*because"):
+        asyncio.run(meet(lambda number: 1008 if number == 1 else None))
+
+
+def test_a_silent_server_is_not_waited_for_longer_than_it_may() -> None:
+    with pytest.raises(EndpointError, match=r"no answer in 0\.2 s"):
+        asyncio.run(meet(lambda _: 0, patience=0.2))
