@@ -190,6 +190,8 @@ OLD = {
     "copier.yml": QUESTIONS,
     "template/pyproject.toml.jinja": b'"modal>=1.6.4,<1.7"\n',
     "template/{{ api }}/handlers.py": b"A = 1\n",
+    "template/{{ api }}/examples/client.py": b"C = 1\n",
+    "template/{{ pipelines }}/ci/client.py": b"D = 1\n",
     "template/{{ api }}/web.py": b"B = 1\n",
 }
 BROKEN = {
@@ -206,6 +208,12 @@ BROKEN = {
         "template/{{ api }}/handlers.py",
         b"A = 1",
         b"A = 2",
+        "is starter code, and changed",
+    ),
+    "the code that calls it": (
+        "template/{{ api }}/examples/client.py",
+        b"C = 1",
+        b"C = 2",
         "is starter code, and changed",
     ),
 }
@@ -238,6 +246,7 @@ def test_what_may_change_may_change() -> None:
         "copier.yml": QUESTIONS.replace(b"an api", b"an API").replace(b"hidden", b"computed")
         + b"more: {type: str}\n",
         "template/{{ api }}/web.py": b"B = 2\n",
+        "template/{{ pipelines }}/ci/client.py": b"D = 2\n",
         "template/new.txt": b"new\n",
     }
     assert not broken(interface(OLD), interface(new))

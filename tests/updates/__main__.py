@@ -18,8 +18,8 @@ LEAST = {  # fewer would mean that something was lost on the way
     "lived-in projects updated": 36,
     "answers switched": 35,
     "kinds switched there and back": 9,
-    "remedies": 7,
-    "mutants caught": 18,
+    "remedies": 8,
+    "mutants caught": 19,
 }
 Task = tuple[str, str, tuple[object, ...]]  # row of the table, function of checks.py, its arguments
 

@@ -282,6 +282,13 @@ def check_a_package_that_was_not_moved_is_announced(past: History, _folder: Path
         return len(mine)
 
 
+def check_a_new_file_meets_one_of_the_owners(past: History, folder: Path) -> int:
+    """In a project from before there was a client, which has one of its own: both stand there, marked."""
+    return check_edits(
+        past, folder, past.released[0], past.today, "api", [edits.write_a_client], with_suite=False
+    )
+
+
 REMEDIES: list[Callable[[History, Path], int]] = [
     check_a_hidden_answer_comes_back,
     check_a_closed_door_stays_closed,
@@ -290,6 +297,7 @@ REMEDIES: list[Callable[[History, Path], int]] = [
     check_an_answer_that_is_no_longer_offered_is_announced,
     check_a_package_gets_another_name,
     check_a_package_that_was_not_moved_is_announced,
+    check_a_new_file_meets_one_of_the_owners,
 ]
 
 

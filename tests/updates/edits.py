@@ -11,6 +11,11 @@ from updates.project import Project, uv
 
 HANDLERS = "src/myapi/handlers.py"
 MODAL_APP = "src/myapi/modal_app.py"
+CLIENT = "examples/client.py"
+OWN_CLIENT = '''"""What the owner calls it with."""
+
+print("mine")
+'''
 # One more thing that the endpoint does, as its framework wants it.
 ROUTES = {
     "api": """
@@ -105,13 +110,20 @@ def run_another_formatter(project: Project, _kind: str) -> None:
 
 
 def write_other_handlers(project: Project, kind: str) -> None:
-    """The starter goes, with its tests and its client."""
+    """The starter goes, with its tests; what calls it is another program."""
     for name, other in {HANDLERS: kind, "src/myapi/web.py": f"{kind}_web"}.items():
         source = family.ROOT / "tests/other_handlers" / f"{other}.py"
         if source.exists():
             shutil.copy(source, project.folder / name)
-    for name in ("tests/test_handlers.py", "tests/test_client.py", "examples/client.py"):
-        (project.folder / name).unlink(missing_ok=name != "tests/test_handlers.py")
+    (project.folder / "tests/test_handlers.py").unlink()
+    if (project.folder / CLIENT).exists():
+        (project.folder / "tests/test_client.py").unlink()
+        write_a_client(project, kind)
+
+
+def write_a_client(project: Project, _kind: str) -> None:
+    (project.folder / CLIENT).parent.mkdir(exist_ok=True)
+    (project.folder / CLIENT).write_text(OWN_CLIENT)
 
 
 Edit = Callable[[Project, str], None]

@@ -149,6 +149,13 @@ MUTANTS: dict[str, Mutant] = {
         new_route_from_the_last,
         "src/myapi/handlers.py is gone, with what the owner wrote there",
     ),
+    "a file that is there is not merged": Mutant(
+        QUESTIONS,
+        SETTINGS,
+        SETTINGS + "_skip_if_exists: [examples/client.py]\n",
+        checks.check_a_new_file_meets_one_of_the_owners,
+        "examples/client.py is not what Git's merge makes of it",
+    ),
     "a task wants trust": Mutant(
         QUESTIONS,
         SETTINGS,
