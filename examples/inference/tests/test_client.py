@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -61,41 +61,63 @@ def test_what_is_refused_is_said(client: Client) -> None:
         list(client.chat("one", tools=[{}]))
 
 
-@pytest.fixture
-def streams() -> Iterator[Callable[[str], Client]]:
-    """A client of a server that answers with these bytes, one at a time, then hangs up."""
+class Server(HTTPServer):
+    """Answers with this body, one byte at a time, then hangs up; at a zero it waits until something is taken."""
 
-    class Stream(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(200)
-            self.send_header("Content-Type", "text/event-stream")
-            self.end_headers()
-            for byte in body:
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.body = b""
+        self.taken = threading.Event()
+
+    def client(self, body: str) -> Client:
+        self.body = body.encode()
+        return Client(f"http://127.0.0.1:{self.server_port}")
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        for byte in self.server.body:
+            if byte:
                 self.wfile.write(bytes([byte]))
+            elif not self.server.taken.wait(5):
+                return
 
-        def log_message(self, format: str, *arguments: object) -> None:
-            """Says nothing."""
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Says nothing."""
 
-    def client(text: str) -> Client:
-        nonlocal body
-        body = text.encode()
-        return Client(f"http://127.0.0.1:{server.server_port}")
 
-    body = b""
-    with HTTPServer(("127.0.0.1", 0), Stream) as server:
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield client
+        yield server
         server.shutdown()
 
 
-def test_events_come_in_any_pieces(streams: Callable[[str], Client]) -> None:
+def event(text: str) -> str:
+    return f"event: text\ndata: {json.dumps({'text': text}, ensure_ascii=False)}\n\n"
+
+
+DONE = "event: done\ndata: {}\n\n"
+
+
+def test_pieces_are_there_as_they_come(server: Server) -> None:
+    with server.client(event("a") + "\0" + event("b") + DONE) as client:
+        pieces = client.stream("x")
+        assert next(pieces) == "a"
+        server.taken.set()
+        assert list(pieces) == ["b"]
+
+
+def test_events_come_in_any_pieces(server: Server) -> None:
     texts = ["a", "né", "\u2028", "\x85b", "\r\n", " "]
-    events = [
-        f": ping\n\nevent: text\ndata: {json.dumps({'text': text}, ensure_ascii=False)}\n\n"
-        for text in texts
-    ]
-    with streams("".join(events) + "event: done\ndata: {}\n\n") as client:
+    with server.client(": ping\n\n".join(map(event, texts)) + DONE) as client:
         assert list(client.stream("x")) == texts
 
 
@@ -108,11 +130,11 @@ def test_events_come_in_any_pieces(streams: Callable[[str], Client]) -> None:
     ],
 )
 def test_a_stream_that_fails_is_not_taken_for_whole(
-    streams: Callable[[str], Client], rest: str, message: str
+    server: Server, rest: str, message: str
 ) -> None:
     found: list[str] = []
     with (
-        streams('event: text\ndata: {"text": "a"}\n\n' + rest) as client,
+        server.client(event("a") + rest) as client,
         pytest.raises(EndpointError, match=message),
     ):
         found.extend(client.stream("x"))

@@ -63,7 +63,7 @@ def test_a_stranger_is_told_so(client: Client) -> None:
         asyncio.run(say(stranger, "hello"))
 
 
-async def meet(end: Callable[[int], int | None], patience: float = 5) -> tuple[list[str], int]:
+async def meet(end: Callable[[int], int | None], patience: float = 4) -> tuple[list[str], int]:
     """Say two things to a server that closes a socket with what `end` says of each message, 0 for silence.
 
     Returns:
@@ -85,8 +85,9 @@ async def meet(end: Callable[[int], int | None], patience: float = 5) -> tuple[l
     async with serve(answer, "127.0.0.1", 0) as server:
         (listener,) = server.sockets
         url = "http://{}:{}".format(*listener.getsockname())
-        with Client(url, patience=patience) as client:
-            return await say(client, "a", "b"), heard
+        async with asyncio.timeout(5):  # whatever happens, it ends
+            with Client(url, patience=patience) as client:
+                return await say(client, "a", "b"), heard
 
 
 @pytest.fixture
