@@ -1,6 +1,7 @@
 """examples/client.py against the local server. Yours, like the client."""
 
-import re
+import contextlib
+import socket
 import subprocess
 import sys
 import threading
@@ -14,22 +15,26 @@ from examples.client import Client
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
     """A client of the local server, which serves what is deployed."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
     program = "from myapi.serve import main; main()"
     server = subprocess.Popen(
-        [sys.executable, "-u", "-c", program, "--port", "0"],
-        stdout=subprocess.PIPE,
-        text=True,
+        [sys.executable, "-c", program, "--port", str(port)],
     )
-    late = threading.Timer(60, server.kill)  # whatever happens, it ends
+    late = threading.Timer(30, server.terminate)  # whatever happens, it ends
     late.start()
-    with server:
-        assert server.stdout
-        line = next(line for line in server.stdout if " at http://" in line)
-        url = re.findall(r"http://[\d.:]+", line)[0]
-        with Client(url) as client:
+    try:
+        with Client(
+            f"http://127.0.0.1:{port}",
+            patience=20,
+        ) as client:
             yield client
+    finally:
+        late.cancel()
         server.terminate()
-    late.cancel()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.wait(20)
+        server.kill()
 
 
 def test_predict(client: Client) -> None:

@@ -8,7 +8,6 @@ import os
 import random
 import time
 from collections.abc import Iterator, Mapping
-from email.utils import parsedate_to_datetime
 from typing import Any, Self
 
 import httpx2
@@ -70,6 +69,7 @@ class Endpoint:
         self.close()
 
     def close(self) -> None:
+        """End its connections; leaving a `with` block does so too."""
         self._client.close()
 
     def call(
@@ -171,19 +171,17 @@ def may_repeat(request: httpx2.Request, error: httpx2.TransportError) -> bool:
 
 
 def seconds_asked_for(answer: httpx2.Response) -> float:
-    """What `Retry-After` says, in seconds or as a date; 0 where it says nothing."""
-    text = answer.headers.get("Retry-After", "")
-    with contextlib.suppress(ValueError):
-        return max(0.0, float(text))
-    with contextlib.suppress(ValueError):
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
-    return 0.0
+    """What `Retry-After` says; 0 where that is no number."""
+    try:
+        return max(0.0, float(answer.headers.get("Retry-After", 0)))
+    except ValueError:
+        return 0.0
 
 
 def describe(answer: httpx2.Response) -> str:
-    """The status, and the reason in the body: FastAPI's `detail`, OpenAI's `error`, or its text."""
-    reason: object = answer.text[:500].strip() or answer.reason_phrase
+    """The status, and the reason: `detail` where the body has one, else its text."""
+    reason = answer.text[:500].strip() or answer.reason_phrase
     with contextlib.suppress(ValueError, TypeError, KeyError):
-        body = answer.json()
-        reason = body["error"]["message"] if "error" in body else body["detail"]
-    return f"{answer.status_code} {reason if isinstance(reason, str) else json.dumps(reason)}"
+        detail = answer.json()["detail"]
+        reason = detail if isinstance(detail, str) else json.dumps(detail)
+    return f"{answer.status_code} {reason}"

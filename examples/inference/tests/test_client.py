@@ -1,12 +1,14 @@
 """examples/client.py against the local server. Yours, like the client."""
 
+import contextlib
 import json
-import re
+import os
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -16,23 +18,31 @@ from examples.endpoint import EndpointError
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
-    """A client of the local server, which serves what is deployed."""
+    """A client of the local server, which serves what is deployed, but for the model: an echo answers."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
     program = "from myapi.serve import main; main()"
     server = subprocess.Popen(
-        [sys.executable, "-u", "-c", program, "--port", "0"],
-        stdout=subprocess.PIPE,
-        text=True,
+        [sys.executable, "-c", program, "--port", str(port)],
+        env={
+            **os.environ,
+            "MODELS_DIR": os.devnull,
+        },
     )
-    late = threading.Timer(60, server.kill)  # whatever happens, it ends
+    late = threading.Timer(30, server.terminate)  # whatever happens, it ends
     late.start()
-    with server:
-        assert server.stdout
-        line = next(line for line in server.stdout if " at http://" in line)
-        url = re.findall(r"http://[\d.:]+", line)[0]
-        with Client(url) as client:
+    try:
+        with Client(
+            f"http://127.0.0.1:{port}",
+            patience=20,
+        ) as client:
             yield client
+    finally:
+        late.cancel()
         server.terminate()
-    late.cancel()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.wait(20)
+        server.kill()
 
 
 def test_generate(client: Client) -> None:
@@ -61,7 +71,7 @@ def test_what_is_refused_is_said(client: Client) -> None:
         list(client.chat("one", tools=[{}]))
 
 
-class Server(HTTPServer):
+class Server(ThreadingHTTPServer):
     """Answers with this body, one byte at a time, then hangs up; at a zero it waits until something is taken."""
 
     def __init__(self) -> None:
@@ -85,7 +95,7 @@ class Handler(BaseHTTPRequestHandler):
         for byte in self.server.body:
             if byte:
                 self.wfile.write(bytes([byte]))
-            elif not self.server.taken.wait(5):
+            elif not self.server.taken.wait(3):
                 return
 
     def log_message(self, format: str, *arguments: object) -> None:

@@ -1,8 +1,9 @@
 """examples/client.py against the local server. Yours, like the client."""
 
 import asyncio
+import contextlib
 import os
-import re
+import socket
 import subprocess
 import sys
 import threading
@@ -21,23 +22,36 @@ TOKEN = "test-" + "0" * 32
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
     """A client of the local server, which serves what is deployed."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
     program = "from myapi.serve import main; main()"
     server = subprocess.Popen(
-        [sys.executable, "-u", "-c", program, "--port", "0"],
-        env={**os.environ, "API_TOKENS": f"tests:{TOKEN}"},
-        stdout=subprocess.PIPE,
-        text=True,
+        [sys.executable, "-c", program, "--port", str(port)],
+        env={
+            **os.environ,
+            "API_TOKENS": f"tests:{TOKEN}",
+        },
     )
-    late = threading.Timer(60, server.kill)  # whatever happens, it ends
+    late = threading.Timer(30, server.terminate)  # whatever happens, it ends
     late.start()
-    with server:
-        assert server.stdout
-        line = next(line for line in server.stdout if " at http://" in line)
-        url = re.findall(r"http://[\d.:]+", line)[0]
-        with Client(url, {"Authorization": f"Bearer {TOKEN}"}) as client:
+    try:
+        with Client(
+            f"http://127.0.0.1:{port}",
+            {"Authorization": f"Bearer {TOKEN}"},
+            patience=20,
+        ) as client:
             yield client
+    finally:
+        late.cancel()
         server.terminate()
-    late.cancel()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.wait(20)
+        server.kill()
+
+
+@pytest.fixture(autouse=True)
+def _without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(examples.client, "PAUSES", (0, 0, 0))
 
 
 async def say(client: Client, *messages: str) -> list[str]:
@@ -90,25 +104,17 @@ async def meet(end: Callable[[int], int | None], patience: float = 4) -> tuple[l
                 return await say(client, "a", "b"), heard
 
 
-@pytest.fixture
-def _without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(examples.client, "PAUSES", (0, 0, 0))
-
-
-@pytest.mark.usefixtures("_without_pauses")
 @pytest.mark.parametrize("code", [1000, 1011, 1012])
 def test_a_socket_that_ends_is_followed_by_another(code: int) -> None:
     answers, heard = asyncio.run(meet(lambda number: code if number in {1, 3} else None))
     assert (answers, heard) == (["a, 2", "b, 4"], 4)
 
 
-@pytest.mark.usefixtures("_without_pauses")
 def test_sockets_that_all_end_are_no_reason_to_go_on() -> None:
     with pytest.raises(EndpointError, match=r"no answer after 3 sockets, .*because"):
         asyncio.run(meet(lambda _: 1011))
 
 
-@pytest.mark.usefixtures("_without_pauses")
 def test_what_the_server_refuses_is_not_said_again() -> None:
     with pytest.raises(EndpointError, match=r"1008 .*because"):
         asyncio.run(meet(lambda number: 1008 if number == 1 else None))

@@ -68,6 +68,7 @@ class Conversation:
                 str(self._endpoint.url).replace("http", "ws", 1) + "/ws",
                 additional_headers=self._endpoint.headers,
                 max_size=LARGEST,
+                open_timeout=None,  # a container may have to start: patience is the limit
             )
         await self._socket.send(message)
         while (answer := await self._socket.recv(decode=True)) == PING:
