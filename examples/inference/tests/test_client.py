@@ -81,7 +81,7 @@ class Server(ThreadingHTTPServer):
 
     def client(self, body: str) -> Client:
         self.body = body.encode()
-        return Client(f"http://127.0.0.1:{self.server_port}")
+        return Client(f"http://127.0.0.1:{self.server_port}", patience=5)
 
 
 class Handler(BaseHTTPRequestHandler):

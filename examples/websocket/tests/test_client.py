@@ -71,13 +71,13 @@ def test_what_is_too_large_is_said(client: Client) -> None:
 
 def test_a_stranger_is_told_so(client: Client) -> None:
     with (
-        Client(str(client.url), {"Authorization": "Bearer wrong"}) as stranger,
+        Client(str(client.url), {"Authorization": "Bearer wrong"}, patience=5) as stranger,
         pytest.raises(EndpointError, match="401 Missing or unknown token"),
     ):
         asyncio.run(say(stranger, "hello"))
 
 
-async def meet(end: Callable[[int], int | None], patience: float = 4) -> tuple[list[str], int]:
+async def meet(end: Callable[[int], int | None], patience: float = 2) -> tuple[list[str], int]:
     """Say two things to a server that closes a socket with what `end` says of each message, 0 for silence.
 
     Returns:
@@ -99,7 +99,7 @@ async def meet(end: Callable[[int], int | None], patience: float = 4) -> tuple[l
     async with serve(answer, "127.0.0.1", 0) as server:
         (listener,) = server.sockets
         url = "http://{}:{}".format(*listener.getsockname())
-        async with asyncio.timeout(5):  # whatever happens, it ends
+        async with asyncio.timeout(3):  # whatever happens, it ends
             with Client(url, patience=patience) as client:
                 return await say(client, "a", "b"), heard
 
