@@ -17,17 +17,14 @@ def client() -> Iterator[Client]:
     """A client of the local server, which serves what is deployed."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
     program = "from myapi.serve import main; main()"
-    server = subprocess.Popen(
-        [sys.executable, "-c", program, "--port", str(port)],
-    )
+    command = [sys.executable, "-c", program, "--port", str(port)]
+    server = subprocess.Popen(command)
     late = threading.Timer(30, server.terminate)  # whatever happens, it ends
     late.start()
     try:
-        with Client(
-            f"http://127.0.0.1:{port}",
-            patience=20,
-        ) as client:
+        with Client(url, patience=20) as client:
             yield client
     finally:
         late.cancel()

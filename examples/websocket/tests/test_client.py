@@ -24,22 +24,17 @@ def client() -> Iterator[Client]:
     """A client of the local server, which serves what is deployed."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
     program = "from myapi.serve import main; main()"
-    server = subprocess.Popen(
-        [sys.executable, "-c", program, "--port", str(port)],
-        env={
-            **os.environ,
-            "API_TOKENS": f"tests:{TOKEN}",
-        },
-    )
+    command = [sys.executable, "-c", program, "--port", str(port)]
+    variables = {
+        "API_TOKENS": f"tests:{TOKEN}",
+    }
+    server = subprocess.Popen(command, env=os.environ | variables)
     late = threading.Timer(30, server.terminate)  # whatever happens, it ends
     late.start()
     try:
-        with Client(
-            f"http://127.0.0.1:{port}",
-            {"Authorization": f"Bearer {TOKEN}"},
-            patience=20,
-        ) as client:
+        with Client(url, {"Authorization": f"Bearer {TOKEN}"}, patience=20) as client:
             yield client
     finally:
         late.cancel()
