@@ -26,6 +26,11 @@ ALLOWED = (
         'api_key="none is needed"',
         "what README gives to OpenAI's client where nobody asks for a key",
     ),
+    (
+        '"Modal-Secret": "MODAL_SECRET"}',
+        "the name of a variable, from which clients read what Modal's proxy asks for",
+    ),
+    ('"Modal-Secret": "ws-1"', "what the clients' tests take for it"),
     ('"test-" + "0123456789" * 5', "the key of Django's tests, which the deployment never sees"),
 )
 
