@@ -62,7 +62,7 @@ class Project:
             ["uv", *command], cwd=self.folder, capture_output=True, text=True, check=False
         )
         printed = run.stdout + run.stderr
-        assert run.returncode == 0, f"uv {' '.join(command)}:\n{printed[-8000:]}"
+        assert run.returncode == 0, f"uv {' '.join(command)}:\n{printed}"
         return printed
 
     def served(self, *options: str) -> AbstractContextManager[tuple[str, subprocess.Popen[str]]]:

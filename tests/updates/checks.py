@@ -101,13 +101,17 @@ def check_kept(base: Files, mine: Files, files: Files) -> None:
 
 
 def resolve(project: Project, kind: str, conflicts: set[str]) -> None:
-    """As an owner who renamed a function does where there are conflicts: keeps the own lines, and renames it in new ones too."""
+    """As an owner who renamed a function does where there are conflicts: keeps the own lines, and renames it in new ones too.
+
+    Of handlers both are kept: each side has added functions at the end.
+    """
     for name in conflicts:
+        kept = r"\1\n\n\2" if name == edits.HANDLERS else r"\1"
         file = project.folder / name
         file.write_text(
             re.sub(
-                r"(?ms)^<<<<<<< before updating\n(.*?)^=======\n.*?^>>>>>>> after updating\n",
-                r"\1",
+                r"(?ms)^<<<<<<< before updating\n(.*?)^=======\n(.*?)^>>>>>>> after updating\n",
+                kept,
                 file.read_text(),
             )
         )
