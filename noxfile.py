@@ -79,11 +79,11 @@ DOCS = ("test_prompts.py", "test_docs.py", "test_building.py")
 ELSEWHERE = (
     *DOCS,
     "browser",
+    "pipelines",
     "test_project.py",
     "test_broken_projects.py",
     "test_engine.py",
     "test_modernize.py",
-    "test_pipelines.py",
     "test_rendered_workflows.py",
     "test_update_cli.py",
 )
@@ -182,7 +182,7 @@ def workflows(session: nox.Session) -> None:
     """A project's weekly update and commit hook, with real Git, Copier, uv and pre-commit; its deployments and previews."""
     tests = (
         "tests/test_rendered_workflows.py",
-        "tests/test_pipelines.py",
+        "tests/pipelines",
         "--numprocesses=3",
         "--dist=worksteal",
     )

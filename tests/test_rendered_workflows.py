@@ -42,6 +42,34 @@ if any(argument.startswith("head=") for argument in arguments):
 if arguments[1].endswith("/pulls?state=open&head={{owner}}:copier-update"):
     print("7" if (folder / "open").exists() else "")
 """
+# Keeps merge requests, as GitLab would: whether one is open, and what it was asked. Refuses where told.
+CURL = """#!{python}
+import itertools, json, pathlib, sys
+arguments = sys.argv[1:]
+folder = pathlib.Path(__file__).parent
+assert "--fail-with-body" in arguments and arguments[arguments.index("--header") + 1] == "@-"
+assert sys.stdin.read() == "PRIVATE-TOKEN: secret\\n"
+given = list(itertools.pairwise(arguments))
+method = "GET" if "--get" in arguments else dict(given).get("--request", "POST")
+fields = dict(value.split("=", 1) for flag, value in given if flag.startswith("--data"))
+with (folder / "asked").open("a") as asked:
+    asked.write(json.dumps([method, arguments[-1], fields]) + "\\n")
+if (folder / f"refuses {{method}}").exists():
+    print('{{"message": "403 Forbidden"}}')
+    sys.exit(22)
+if method == "GET":
+    print('[{{"id": 1, "iid": 7}}]' if (folder / "open").exists() else "[]")
+else:
+    (folder / "open").touch()
+    print('{{"iid": 7, "web_url": "https://gitlab.example.com/a/b/-/merge_requests/7"}}')
+"""
+GITLAB = {
+    "CI_SERVER_HOST": "gitlab.example.com",
+    "CI_API_V4_URL": "https://gitlab.example.com/api/v4",
+    "CI_PROJECT_ID": "3",
+    "UPDATE_TOKEN": "secret",
+    "GH_TOKEN": "",
+}
 README_THEN = "Needs [uv](https://docs.astral.sh/uv/) and nothing else"
 README_NOW = "All it needs is [uv](https://docs.astral.sh/uv/)"
 PROPRIETARY = '    "proprietary'
@@ -78,7 +106,7 @@ def releases(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     replace(
         folder / "template/pyproject.toml.jinja", "'mypy>=2.4', ", "'iniconfig>=2', 'mypy>=2.3', "
     )
-    script = folder / "template" / "{{ github }}" / SCRIPT
+    script = folder / "includes/update.sh.jinja"
     replace(
         script, "set -euo pipefail", "set -euo pipefail\n" + "exit 3  # not what was started\n" * 99
     )
@@ -94,8 +122,16 @@ def releases(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def pristine(releases: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project of the first release, locked and committed."""
-    project = tmp_path_factory.mktemp("pristine") / family.NAME
-    answers = {"style": "simple", "license": "proprietary"}
+    return made(releases, tmp_path_factory.mktemp("pristine"), {"license": "proprietary"})
+
+
+@pytest.fixture(scope="session")
+def pristine_on_gitlab(releases: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made(releases, tmp_path_factory.mktemp("gitlab"), {"ci": "gitlab"})
+
+
+def made(releases: Path, folder: Path, more: family.Answers) -> Path:
+    project, answers = folder / family.NAME, {"style": "simple", **more}
     copier.run_copy(
         str(releases), project, data=answers, vcs_ref="v1.0.0", defaults=True, quiet=True
     )
@@ -119,7 +155,7 @@ class World:
     def origin(self) -> Path:
         return self.folder / "origin.git"
 
-    def update(self, status: int = 0, **variables: str) -> str:
+    def update(self, status: int = 0, script: str = SCRIPT, **variables: str) -> str:
         """Run the script as the workflow does; what it prints."""
         environment = os.environ | {
             "PATH": f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
@@ -127,7 +163,7 @@ class World:
             "REJECT": "",
         }
         run = subprocess.run(
-            ["bash", SCRIPT],
+            ["bash", script],
             cwd=self.project,
             env=environment | variables,
             capture_output=True,
@@ -174,12 +210,21 @@ def fields(arguments: list[str]) -> dict[str, str]:
 
 @pytest.fixture
 def world(pristine: Path, tmp_path: Path) -> World:
+    return world_of(pristine, tmp_path)
+
+
+@pytest.fixture
+def on_gitlab(pristine_on_gitlab: Path, tmp_path: Path) -> World:
+    return world_of(pristine_on_gitlab, tmp_path)
+
+
+def world_of(pristine: Path, tmp_path: Path) -> World:
     world = World(tmp_path)
     shutil.copytree(pristine, world.project)
     git(tmp_path, "clone", "--quiet", "--bare", str(world.project), str(world.origin))
     git(world.project, "remote", "add", "origin", str(world.origin))
     (tmp_path / "bin").mkdir()
-    for name, text in {"uvx": UVX, "gh": GH}.items():
+    for name, text in {"uvx": UVX, "gh": GH, "curl": CURL}.items():
         stand_in = tmp_path / "bin" / name
         stand_in.write_text(text.format(python=sys.executable))
         stand_in.chmod(0o755)
@@ -362,9 +407,146 @@ def test_a_script_that_is_read_as_it_runs_is_caught(world: World) -> None:
         check_an_update(world)
 
 
-def test_the_script_is_clean() -> None:
-    script = family.ROOT / "template" / "{{ github }}" / SCRIPT
-    shellcheck = [str(Path(sys.executable).with_name("shellcheck")), str(script)]
+# ---- The same on GitLab ------------------------------------------------------------------------
+
+
+def update_on_gitlab(world: World, status: int = 0, **variables: str) -> str:
+    return world.update(status, ".gitlab/update.sh", **(GITLAB | variables))
+
+
+def merge_requests(world: World) -> list[tuple[str, str, dict[str, str]]]:
+    """What GitLab was asked for: method, address, fields."""
+    lines = (world.folder / "bin" / "asked").read_text().splitlines()
+    return [(method, address, fields) for method, address, fields in map(json.loads, lines)]
+
+
+def check_a_merge_request(world: World) -> None:
+    """One is opened with what happened, and renewed by the next run."""
+    requests = "https://gitlab.example.com/api/v4/projects/3/merge_requests"
+    world.edit("README.md", README_THEN, "You need [uv](https://docs.astral.sh/uv/)")
+    assert "https://gitlab.example.com/a/b/-/merge_requests/7\n" in update_on_gitlab(world)
+    git(world.project, "switch", "--quiet", "main")
+    update_on_gitlab(world)
+    asked, opened, again, renewed = merge_requests(world)
+    assert asked == again == ("GET", requests, {"state": "opened", "source_branch": BRANCH})
+    assert opened[:2] == ("POST", requests)
+    assert renewed == (
+        "PUT",
+        f"{requests}/7",
+        {name: opened[2][name] for name in ("title", "description")},
+    )
+    assert opened[2]["title"] == "[conflicts] Update the template to 1.1.0"
+    assert (opened[2]["source_branch"], opened[2]["target_branch"]) == (BRANCH, "main")
+    assert "\n\n**Not finished.** In these files" in opened[2]["description"]
+    assert "- `README.md`\n" in opened[2]["description"]
+    assert "_commit: v1.1.0" in (world.pushed() / ".copier-answers.yml").read_text()
+
+
+def check_no_token_on_gitlab(world: World) -> None:
+    printed = update_on_gitlab(world, status=1, UPDATE_TOKEN="")
+    assert "without a token in the variable UPDATE_TOKEN there is no merge request" in printed
+    assert world.branches() == ["main"]
+
+
+def check_a_refusal_of_gitlab(world: World) -> None:
+    """In a sentence, with what GitLab says."""
+    for method, sentence in (
+        ("POST", 'GitLab refuses the merge request: {"message": "403 Forbidden"}'),
+        ("GET", 'GitLab does not say which merge requests are open: {"message": "403 Forbidden"}'),
+    ):
+        (world.folder / "bin" / f"refuses {method}").touch()
+        assert f"update.sh: {sentence}\n" in update_on_gitlab(world, status=1)
+        git(world.project, "switch", "--quiet", "main")
+
+
+def check_the_job(world: World) -> None:
+    """It has the whole history, a branch, and a remote that takes the token; its name is not part of the log."""
+    job = yaml.safe_load((world.project / ".gitlab-ci.yml").read_text())["update"]
+    assert job["variables"] == {"GIT_DEPTH": 0}
+    *_, last = job["script"]
+    assert last == "bash .gitlab/update.sh"
+    git(world.project, "switch", "--quiet", "--detach")
+    before = {"CI_COMMIT_BRANCH": "main", "CI_PROJECT_PATH": "a/b"} | GITLAB
+    script = "\n".join(job["script"][:-1])
+    command = ["bash", "-eo", "pipefail", "-c", script]
+    subprocess.run(command, cwd=world.project, check=True, env=os.environ | before)
+    assert git(world.project, "branch", "--show-current") == "main"
+    address = "https://oauth2:secret@gitlab.example.com/a/b.git"
+    assert git(world.project, "remote", "get-url", "origin") == address
+
+
+ON_GITLAB = (
+    check_a_merge_request,
+    check_no_token_on_gitlab,
+    check_a_refusal_of_gitlab,
+    check_the_job,
+)
+
+
+@pytest.mark.parametrize("check", ON_GITLAB, ids=lambda check: check.__name__)
+def test_the_weekly_update_on_gitlab(on_gitlab: World, check: Callable[[World], None]) -> None:
+    check(on_gitlab)
+
+
+# As above; the first word is the file.
+MUTANTS_ON_GITLAB = {
+    "one more for each run": (
+        ".gitlab/update.sh",
+        '[ -n "$number" ]',
+        "false",
+        check_a_merge_request,
+    ),
+    "any merge request": (
+        ".gitlab/update.sh",
+        '--data "source_branch=$branch" "$requests") ||',
+        '"$requests") ||',
+        check_a_merge_request,
+    ),
+    "into another branch": (
+        ".gitlab/update.sh",
+        "target_branch=$base",
+        "target_branch=$branch",
+        check_a_merge_request,
+    ),
+    "a missing token is passed over": (
+        ".gitlab/update.sh",
+        '[ -n "${UPDATE_TOKEN:-}" ]',
+        "true",
+        check_no_token_on_gitlab,
+    ),
+    "a refusal without its words": (
+        ".gitlab/update.sh",
+        "merge request: $answer",
+        "merge request",
+        check_a_refusal_of_gitlab,
+    ),
+    "no branch": (
+        ".gitlab-ci.yml",
+        '    - git switch --quiet --force-create "$CI_COMMIT_BRANCH"\n',
+        "",
+        check_the_job,
+    ),
+    "another's token": (
+        ".gitlab-ci.yml",
+        "UPDATE_TOKEN:-none",
+        "CI_JOB_TOKEN:-none",
+        check_the_job,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MUTANTS_ON_GITLAB)
+def test_each_broken_update_on_gitlab_is_caught(on_gitlab: World, name: str) -> None:
+    file, text, instead, check = MUTANTS_ON_GITLAB[name]
+    replace(on_gitlab.project / file, text, instead)
+    commit(on_gitlab.project, "Break it")
+    with pytest.raises(AssertionError):
+        check(on_gitlab)
+
+
+def test_the_scripts_are_clean(pristine: Path, pristine_on_gitlab: Path) -> None:
+    scripts = [str(pristine / SCRIPT), str(pristine_on_gitlab / ".gitlab/update.sh")]
+    shellcheck = [str(Path(sys.executable).with_name("shellcheck")), *scripts]
     run = subprocess.run(shellcheck, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout
 

@@ -61,7 +61,7 @@ def expected(known: family.Answers, answers: family.Answers) -> Table:
         table |= {name: known[name] for name in ("model_id", "model_revision")}
     if kind == "command":
         table["server_command"] = known["server_command"]
-    if known["ci"] == "github":
+    if known["ci"] != "none":
         table |= {f"ci {name}": value for name, value in pipelines(known).items()}
     return table
 

@@ -27,7 +27,7 @@ OTHERS: dict[str, list[object]] = {
     "server_port": [9000],
     "license": ["apache-2.0", "proprietary"],
     "python_version": ["3.11"],
-    "ci": ["none"],
+    "ci": ["none", "gitlab"],
     "min_containers": [1],
     "buffer_containers": [2],
     "max_containers": [20],

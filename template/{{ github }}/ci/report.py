@@ -17,7 +17,7 @@ def say(text: str) -> None:
 
 
 def output(name: str, value: str) -> None:
-    """Keep it for later steps: in GitHub's file, or in the one that OUTPUT_FILE names."""
-    if path := os.environ.get("GITHUB_OUTPUT") or os.environ.get("OUTPUT_FILE"):
+    """Keep it for later steps."""
+    if path := os.environ.get("GITHUB_OUTPUT"):
         with Path(path).open("a", encoding="utf-8") as file:
             file.write(f"{name}={value}\n")
