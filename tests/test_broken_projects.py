@@ -14,6 +14,7 @@ import projects
 from projects import Project
 
 API = {"style": "api", "auth": "bearer"}
+WEBSOCKET = {"style": "websocket", "auth": "bearer"}
 SERVER = {"style": "server", "server_app": "command"}
 WEB, SERVE, RELOAD = "src/myapi/web.py", "src/myapi/serve.py", "src/myapi/reload.py"
 MODAL_APP = "src/myapi/modal_app.py"
@@ -268,6 +269,38 @@ MUTANTS: dict[str, Mutant] = {
         'document = load().openapi() | {"security": []}',
         partial(projects.check_own, file="tests/test_serve.py"),
         "test_the_openapi_document_is_the_one_that_is_served",
+    ),
+    "a page that may load from everywhere": (
+        WEBSOCKET,
+        "src/myapi/page.py",
+        "\"default-src 'none'",
+        '"default-src *',
+        partial(projects.check_own, file="tests/test_page.py"),
+        "test_the_page_works_under_its_policy",
+    ),
+    "a script that the policy blocks": (
+        WEBSOCKET,
+        "src/myapi/page.html",
+        "<body>",
+        '<body onload="main()">',
+        partial(projects.check_own, file="tests/test_page.py"),
+        "test_the_page_works_under_its_policy",
+    ),
+    "a field without a label": (
+        WEBSOCKET,
+        "src/myapi/page.html",
+        '<label>Message <input id="message" autocomplete="off" aria-describedby="hint"></label>',
+        '<input id="message">',
+        partial(projects.check_own, file="tests/test_page.py"),
+        "test_everything_that_people_fill_in_has_a_label",
+    ),
+    "a page that asks for a token before it is shown": (
+        WEBSOCKET,
+        WEB,
+        "        return page.answer()",
+        "        raise HTTPException(401)",
+        partial(projects.check_own, file="tests/test_web.py"),
+        "test_everybody_may_open_the_page",
     ),
     "a traceback for a taken port": (
         API,

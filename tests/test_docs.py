@@ -47,7 +47,21 @@ def commands(text: str) -> list[str]:
 
 
 def test_what_another_proof_runs_is_run_there() -> None:
-    readme = PAGES["README.md"]
+    check_elsewhere(PAGES["README.md"])
+
+
+@pytest.mark.parametrize(
+    ("text", "instead"),
+    [("   # needs an account at Modal\n", "\n"), ("/bin/nox -s try\n", "/bin/nox -s try\nls\n")],
+    ids=["a command without its mark", "a line more"],
+)
+def test_another_readme_is_noticed(text: str, instead: str) -> None:
+    assert text in PAGES["README.md"]
+    with pytest.raises(AssertionError):
+        check_elsewhere(PAGES["README.md"].replace(text, instead))
+
+
+def check_elsewhere(readme: str) -> None:
     for block, proof in ELSEWHERE.items():
         assert f"```bash\n{block}```\n" in readme, f"{proof} runs what README has no more"
         assert (family.ROOT / "tests" / proof).exists()

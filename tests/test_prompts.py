@@ -109,13 +109,26 @@ def test_another_dialogue_is_noticed(
 
 
 def test_the_next_commands_work_in_any_folder(template: Path, tmp_path: Path) -> None:
+    check_any_folder(template, tmp_path)
+
+
+def test_a_folder_that_a_shell_takes_apart_is_noticed(template: Path, tmp_path: Path) -> None:
+    changed = shutil.copytree(template, tmp_path / "template")
+    message = changed / "includes/message_after_copy.txt"
+    assert " | quote" in message.read_text()
+    message.write_text(message.read_text().replace(" | quote", ""))
+    with pytest.raises(AssertionError, match="it's my api"):
+        check_any_folder(changed, tmp_path)
+
+
+def check_any_folder(template: Path, place: Path) -> None:
     folder = "it's my api"
-    with terminal(f"copier copy {template} {shlex.quote(folder)}", tmp_path, os.environ) as run:
+    with terminal(f"copier copy {template} {shlex.quote(folder)}", place, os.environ) as run:
         while run.settle():
             run.type(ENTER)
     first, *_ = next_commands(run.printed.rpartition("Your project is in ")[2])
     entered = subprocess.run(
-        ["bash", "-c", f"{first} && ls"], cwd=tmp_path, capture_output=True, text=True, check=False
+        ["bash", "-c", f"{first} && ls"], cwd=place, capture_output=True, text=True, check=False
     )
     assert "pyproject.toml" in entered.stdout, f"{first}: {entered.stderr}"
 

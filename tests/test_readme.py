@@ -2,9 +2,12 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 import family
 
@@ -33,16 +36,37 @@ def test_the_first_command_is_what_ci_runs() -> None:
     assert proof in (family.ROOT / "README.md").read_text()
 
 
+README = (family.ROOT / "README.md").read_text()
+
+
 def test_every_picture_is_there_and_small() -> None:
-    text = (family.ROOT / "README.md").read_text()
+    check_pictures(README, family.ROOT)
+
+
+def check_pictures(text: str, root: Path) -> None:
     shown = set(re.findall(r"!\[[^]]+\]\(([^)]+)\)", text))
-    taken = {f"docs/images/{path.name}" for path in (family.ROOT / "docs" / "images").iterdir()}
+    taken = {f"docs/images/{path.name}" for path in (root / "docs/images").iterdir()}
     assert len(shown) >= 5
-    assert shown == taken
+    assert shown == taken, "README and docs/images differ"
     for name in sorted(shown):
-        picture = (family.ROOT / name).read_bytes()
+        picture = (root / name).read_bytes()
         assert picture.startswith(b"\x89PNG"), name
         assert len(picture) <= 150_000, f"{name} has {len(picture)} bytes"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(None, "differ"), (b"\x89PNG" + bytes(150_000), "bytes"), (b"GIF89a", "docs/images/api.png")],
+    ids=["a picture less", "a large one", "one of another kind"],
+)
+def test_a_wrong_picture_is_noticed(tmp_path: Path, content: bytes | None, said: str) -> None:
+    shutil.copytree(family.ROOT / "docs/images", tmp_path / "docs/images")
+    picture = tmp_path / "docs/images/api.png"
+    picture.write_bytes(content) if content else picture.unlink()
+    with pytest.raises(AssertionError, match=said):
+        check_pictures(README, tmp_path)
+    with pytest.raises(AssertionError, match="differ"):
+        check_pictures(README.replace("docs/images/api.png", "docs/images/gone.png"), family.ROOT)
 
 
 def test_the_changelog_names_a_release() -> None:

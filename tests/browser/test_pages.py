@@ -74,7 +74,13 @@ def test_page(
 
 
 def test_every_style_with_a_page_is_visited() -> None:
-    seen = {family.kind(answers) for answers, _ in JOURNEYS}
+    check_visited([family.kind(answers) for answers, _ in JOURNEYS])
+    for kind in ("websocket", "inference", "gradio", "streamlit"):
+        with pytest.raises(AssertionError, match=kind):
+            check_visited([family.kind(a) for a, _ in JOURNEYS if family.kind(a) != kind])
+
+
+def check_visited(seen: list[str]) -> None:
     pages = {
         family.kind(answers)
         for answers in family.styles()
@@ -82,4 +88,4 @@ def test_every_style_with_a_page_is_visited() -> None:
         or family.kind(answers) in ("gradio", "streamlit")
     }
     assert len(pages) >= 4
-    assert pages <= seen
+    assert not pages - set(seen), f"not visited: {pages - set(seen)}"
