@@ -116,6 +116,13 @@ MUTANTS = {
         "return",
         "test_a_stream_that_fails_is_not_taken_for_whole",
     ),
+    "ten seconds for a container": (
+        WEBSOCKET,
+        CLIENT,
+        "open_timeout=None,",
+        "",
+        "test_a_container_may_take_its_time_to_start",
+    ),
     "a socket is not opened again": (
         WEBSOCKET,
         CLIENT,
