@@ -1,7 +1,7 @@
 """A newcomer's first minutes, with nothing but README: `python tests/newcomer.py` prints the time of each step.
 
 The commands are README's own, to the letter. The only help is Git's: what they fetch from GitHub comes from a fresh clone
-of this repository's last commit. Questions are answered by Enter, in a terminal.
+of this repository's last commit. Questions are answered by Enter, in a terminal, and uv has nothing in its cache.
 """
 
 import json
@@ -57,7 +57,7 @@ def prepare(place: Path, clone: Path) -> dict[str, str]:
     """Clone the last commit as a release, and return an environment in which that is the repository that README names."""
     subprocess.run(["git", "clone", "--quiet", str(family.ROOT), str(clone)], check=True)
     subprocess.run(["git", "-C", str(clone), "tag", "v999.0.0"], check=True)
-    return isolate(place, clone)
+    return isolate(place, clone) | {"UV_CACHE_DIR": str(place / "uv")}
 
 
 def isolate(place: Path, repository: Path) -> dict[str, str]:
