@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import os
 import socket
 import subprocess
@@ -10,7 +11,9 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
+from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.http11 import Request
 
 import examples.client
 from examples.client import Client
@@ -72,8 +75,12 @@ def test_a_stranger_is_told_so(client: Client) -> None:
         asyncio.run(say(stranger, "hello"))
 
 
-async def meet(end: Callable[[int], int | None], patience: float = 2) -> tuple[list[str], int]:
+async def meet(
+    end: Callable[[int], int | None], patience: float = 2, start: float = 0
+) -> tuple[list[str], int]:
     """Say two things to a server that closes a socket with what `end` says of each message, 0 for silence.
+
+    It takes `start` seconds to let in who knocks.
 
     Returns:
         The answers, and how many messages the server heard.
@@ -91,7 +98,10 @@ async def meet(end: Callable[[int], int | None], patience: float = 2) -> tuple[l
                 await socket.send('{"type":"ping"}')
                 await socket.send(f"{message!s}, {heard}")
 
-    async with serve(answer, "127.0.0.1", 0) as server:
+    async def let_in(_socket: ServerConnection, _request: Request) -> None:
+        await asyncio.sleep(start)
+
+    async with serve(answer, "127.0.0.1", 0, process_request=let_in) as server:
         (listener,) = server.sockets
         url = "http://{}:{}".format(*listener.getsockname())
         async with asyncio.timeout(3):  # whatever happens, it ends
@@ -103,6 +113,14 @@ async def meet(end: Callable[[int], int | None], patience: float = 2) -> tuple[l
 def test_a_socket_that_ends_is_followed_by_another(code: int) -> None:
     answers, heard = asyncio.run(meet(lambda number: code if number in {1, 3} else None))
     assert (answers, heard) == (["a, 2", "b, 4"], 4)
+
+
+def test_a_container_may_take_its_time_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library's own limit of ten seconds would be a tenth of one here."""
+    hasty = functools.partial(connect, open_timeout=0.1)
+    monkeypatch.setattr(examples.client, "connect", hasty)
+    answers, _ = asyncio.run(meet(lambda _: None, start=0.4))
+    assert answers == ["a, 1", "b, 2"]
 
 
 def test_sockets_that_all_end_are_no_reason_to_go_on() -> None:
