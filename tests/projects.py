@@ -29,6 +29,22 @@ CALL = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 PROGRAM = re.compile(r"^```python\n(?P<code>.+?)^```$", re.MULTILINE | re.DOTALL)
+# What an MCP client is given, with variables of the environment in it; and a program that does what such a client would.
+SERVERS = re.compile(r'^```json\n(?P<block>\{\n  "mcpServers": .+?)^```$', re.MULTILINE | re.DOTALL)
+CONNECT = """
+import asyncio, json, os, sys
+import httpx2
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+
+async def main(url, headers):
+    async with httpx2.AsyncClient(headers=headers) as http:
+        async with Client(streamable_http_client(url, http_client=http)) as server:
+            assert (await server.list_tools()).tools
+
+(server,) = json.loads(os.path.expandvars(sys.argv[1]))["mcpServers"].values()
+asyncio.run(main(server["url"], server.get("headers", {})))
+"""
 CLIENT = re.compile(r"^uv run python (?P<options>-m examples\.\w+)$", re.MULTILINE)
 LEAST_TESTS = 8
 SECRETS = {
@@ -151,7 +167,8 @@ def check_documented(
     programs = [["-c", program["code"]] for program in PROGRAM.finditer(readme)]
     clients = [client["options"].split() for client in CLIENT.finditer(readme)]
     assert bool(clients) == (folder / "examples/client.py").exists(), "README runs no client"
-    for program in programs + clients:
+    blocks = [["-c", CONNECT, servers["block"]] for servers in SERVERS.finditer(readme)]
+    for program in programs + clients + blocks:
         run = subprocess.run(
             [*python, *program],
             cwd=folder,
@@ -162,7 +179,7 @@ def check_documented(
             timeout=60,
         )
         assert run.returncode == 0, f"{program[-1]}\n{run.stdout}{run.stderr}"
-    return len(calls) + len(programs) + len(clients)
+    return len(calls) + len(programs) + len(clients) + len(blocks)
 
 
 def check_end(

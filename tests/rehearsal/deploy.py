@@ -14,6 +14,7 @@ WARM = [
     "modal.cli.run",
     "fastapi",
     "flask",
+    "mcp.server",
     "pydantic_settings",
     "rehearsal.__main__",
 ]

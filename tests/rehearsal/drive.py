@@ -1,18 +1,24 @@
 """What is asked of a running endpoint, by kind: the same of a container and of the local server."""
 
+import asyncio
 import concurrent.futures
 import contextlib
+import itertools
 import re
 import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx2
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.exceptions import InvalidStatus
@@ -27,6 +33,7 @@ AT_ONCE = 50
 HELD = 20  # requests that are kept open together; every style but inference takes more
 SECONDS = 30
 JSON = {"Content-Type": "application/json"}
+MCP = JSON | {"Accept": "application/json, text/event-stream"}
 LARGE = b"x" * 5_000_000
 PAGE = {"Origin": "https://page.example.com"}
 PREFLIGHT = PAGE | {"Access-Control-Request-Method": "POST"}
@@ -47,6 +54,20 @@ def bodies(path: str, wrong: Sequence[object], no_json: int) -> list[tuple[Ask, 
     ]
 
 
+def rpc(method: str, **params: object) -> Ask:
+    """A request of the newest Model Context Protocol."""
+    version = "2026-07-28"
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": version,
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }
+    headers = {"Accept": MCP["Accept"], "MCP-Protocol-Version": version, "Mcp-Method": method}
+    if "name" in params:
+        headers["Mcp-Name"] = str(params["name"])
+    message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": meta}}
+    return post("/mcp", message, **headers)
+
+
 TEXTS = [{"text": 7}, {"text": ""}, {"text": "a", "max_length": 0}, ["text"], None]
 PROMPTS = [{"prompt": 7}, {"prompt": ""}, {"prompt": "a", "temperature": -1}, ["prompt"]]
 
@@ -61,6 +82,23 @@ BAD = {
         (Ask("GET", f"/?name={'x' * 101}"), 422),
         (Ask("POST", "/", JSON, LARGE), 405),
         (Ask("POST", "/", JSON, LARGE, chunks=50), 405),
+        (Ask("GET", "/nowhere"), 404),
+    ],
+    "mcp": [
+        (Ask("POST", "/mcp", MCP), 400),
+        (Ask("POST", "/mcp", MCP, b'{"jsonrpc": '), 400),
+        (Ask("POST", "/mcp", MCP, b"\xff\xfe"), 400),
+        (Ask("POST", "/mcp", MCP, b'[{"jsonrpc": "2.0", "id": 1, "method": "ping"}]'), 400),
+        (Ask("POST", "/mcp", {"Content-Type": "text/plain"}, b"text"), 400),
+        (Ask("POST", "/mcp", MCP | {"Accept": "text/html"}, b"{}"), 406),
+        (Ask("POST", "/mcp", MCP | {"MCP-Protocol-Version": "1999-01-01"}, b"{}"), 400),
+        (rpc("no/method"), 404),
+        (rpc("subscriptions/listen", notifications={}), 404),
+        (Ask("POST", "/mcp", MCP, LARGE), 413),
+        (Ask("POST", "/mcp", MCP, LARGE, chunks=50), 413),
+        (Ask("POST", "/mcp", MCP | PAGE, b"{}"), 403),
+        (Ask("GET", "/mcp", {"Accept": "text/event-stream"}), 405),
+        (Ask("DELETE", "/mcp", {"Mcp-Session-Id": "1"}), 405),
         (Ask("GET", "/nowhere"), 404),
     ],
     "websocket": [(Ask("POST", "/ws"), 405), (Ask("GET", "/nowhere"), 404)],
@@ -84,6 +122,7 @@ MORE = [
 OK = {  # a request that is answered with 200, by kind
     "api": Ask("GET", "/items/2"),
     "inference": post("/generate", {"prompt": "The sea", "max_new_tokens": 1}),
+    "mcp": rpc("tools/call", name="shorten", arguments={"text": "one two", "max_words": 1}),
     "gradio": Ask("GET", "/health"),
     "streamlit": Ask("GET", "/_stcore/health"),
 }
@@ -103,7 +142,9 @@ VOLATILE = {
 # In Gradio's page: one is drawn anew in each process, the other is made from the folder that it is installed in.
 GRADIO = re.compile(rb'"app_id":\d+|"component_class_id":"\w+"')
 HEALTH = {
-    **dict.fromkeys(["api", "inference", "websocket", "flask", "django"], ("/health", "/ready")),
+    **dict.fromkeys(
+        ["api", "inference", "websocket", "mcp", "flask", "django"], ("/health", "/ready")
+    ),
     **dict.fromkeys(["gradio", "command"], ("/health",)),
 }
 UPLOAD = {"api": "/predict", "flask": "/predict", "django": "/predict"}
@@ -132,7 +173,7 @@ def bad_input(url: str, kind: str, token: str) -> int:
         if answer.status != status:
             raise DriveError(f"{request}: {answer.status}, not {status}\n{answer.body[:500]!r}")
         is_json = answer.headers.get("content-type") == "application/json"
-        if is_json and not answer.json().get("detail"):
+        if is_json and not answer.json().keys() & {"detail", "error"}:
             raise DriveError(f"{request}: no reason in {answer.body[:500]!r}")
     return len(BAD[kind])
 
@@ -278,6 +319,49 @@ def socket_messages(url: str, kind: str, token: str, worker: Worker) -> int:
         if connection.close_code != 1003:
             raise DriveError(f"a binary message ends the socket with {connection.close_code}")
     return HELD + 1
+
+
+def sessions(kind: str, container: str, local: str, token: str) -> int:
+    """An MCP client whose requests go to one server and the other in turn notices nothing. Returns how many there were."""
+    if kind != "mcp":
+        return 0
+    turns = itertools.cycle((container, local))
+    asked: Counter[str] = Counter()
+
+    async def go_elsewhere(request: httpx2.Request) -> None:
+        url = next(turns)
+        asked[url] += 1
+        request.url = httpx2.URL(f"{url}{request.url.path}")
+
+    async def talk(mode: str) -> None:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        hooks = {"request": [go_elsewhere]}
+        async with (
+            httpx2.AsyncClient(headers=headers, event_hooks=hooks, timeout=SECONDS) as http,
+            Client(streamable_http_client(f"{container}/mcp", http_client=http), mode=mode) as mcp,
+        ):
+            for number in range(1, 5):
+                texts = {"texts": ["one two"] * number}
+                heard: list[float] = []
+
+                async def note(progress: float, total: float | None, message: str | None) -> None:
+                    heard.append(progress)  # noqa: B023 (called before the next)
+
+                result = await mcp.call_tool("count_words", texts, progress_callback=note)
+                if result.structured_content != {"result": [2] * number}:
+                    raise DriveError(f"an MCP client is answered {result}")
+                if heard != list(range(1, number + 1)):
+                    raise DriveError(f"an MCP client is told of progress {heard}")
+            listed = {tool.name for tool in (await mcp.list_tools()).tools}
+            if not listed >= {"count_words", "shorten"}:
+                raise DriveError(f"an MCP client finds the tools {sorted(listed)}")
+            await mcp.read_resource("catalog://items")
+
+    for mode in ("auto", "legacy"):
+        asyncio.run(asyncio.wait_for(talk(mode), SECONDS))
+    if min(asked[container], asked[local]) < 4:
+        raise DriveError(f"an MCP client asked {dict(asked)}")
+    return asked.total()
 
 
 def streamlit_page(url: str) -> int:

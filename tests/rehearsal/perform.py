@@ -122,6 +122,7 @@ def serve(
         secrets = stage.plane.secrets.get((app.environment, str(known["project_slug"])), {})
         package = str(known["package_name"])
         with drive.local_server(project, package, os.environ | secrets) as local:
+            done.requests += drive.sessions(kind, served.url, local, token)
             done.compared, found = drive.differences(kind, served.url, local, token)
             assert not found, "the local server answers otherwise:\n" + "\n".join(found)
     if function_snapshots(app) and not worker.snapshots:

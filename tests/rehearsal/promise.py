@@ -28,6 +28,7 @@ WEB = {
     "api": ("", "ASGI_APP"),
     "simple": ("", "FUNCTION"),
     "inference": ("Inference", "ASGI_APP"),
+    "mcp": ("", "ASGI_APP"),
     "websocket": ("", "ASGI_APP"),
     "flask": ("", "WSGI_APP"),
     "django": ("", "WSGI_APP"),

@@ -30,6 +30,12 @@ def mine() -> dict[str, str]:
 def mine() -> dict[str, str]:
     return {"whose": "mine"}
 """,
+    "mcp": """
+
+@server.tool()
+def mine() -> dict[str, str]:
+    return {"whose": "mine"}
+""",
     "flask": """
 
 @routes.get("/mine")
