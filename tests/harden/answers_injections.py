@@ -40,6 +40,7 @@ EVERYWHERE: tuple[family.Answers, ...] = (
     COMMAND,
     INFERENCE,
     {"style": "simple"},
+    {"style": "mcp"},
     {"style": "flask"},
     {"style": "django"},
     {**SERVER, "server_app": "gradio"},

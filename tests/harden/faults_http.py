@@ -15,7 +15,7 @@ PASSWORD = "hunter2"
 
 def raises(trial: Trial) -> str:
     """A handler raises. The client gets 500 as JSON, the log a traceback with the id of the request."""
-    for style in trial.styles("api", "flask", "inference", "django", quick=2):
+    for style in trial.styles("api", "flask", "mcp", "inference", "django", quick=3):
         with served(trial.project(style, {"handlers.py": f"{style}.py"})) as service:
             with trial.case(f"{style} answers"):
                 answer = ask(service, "/raise", X_Request_ID="fault-1")
@@ -28,6 +28,9 @@ def raises(trial: Trial) -> str:
                 check_logged(service)
             with trial.case(f"{style} goes on"):
                 assert ask(service, "/ok").status == 200
+            if style == "mcp":
+                with trial.case("mcp answers for a tool"):
+                    check_tool(service)
     for style in trial.styles(
         "simple", quick=0
     ):  # under FastAPI alone, as Modal has it: no ids, no JSON
@@ -58,7 +61,7 @@ def raises(trial: Trial) -> str:
 
 def raises_late(trial: Trial) -> str:
     """An answer breaks off after its first bytes. The client sees a broken connection; the log a traceback."""
-    for style in trial.styles("api", "flask", "django", quick=2):
+    for style in trial.styles("api", "flask", "mcp", "django", quick=3):
         project = trial.project(style, {"handlers.py": f"{style}.py"})
         with served(project) as service, trial.case(style):
             try:
@@ -69,6 +72,25 @@ def raises_late(trial: Trial) -> str:
             check_logged(service)
             assert ask(service, "/ok").status == 200
     return "the connection breaks, never a whole answer; log: the traceback with the request's id"
+
+
+def check_tool(service: Service) -> None:
+    """The caller of a tool that raises learns that it failed; the log has the rest, with the id of the request."""
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "fail"}}
+    accept = "application/json, text/event-stream"
+    answer = ask(service, "/mcp", call, X_Request_ID="fault-2", Accept=accept)
+    assert answer.status == 200, f"not 200: {answer}"
+    assert b'"isError":true' in answer.body, f"no error: {answer}"
+    assert PASSWORD.encode() not in answer.body, f"tells the error: {answer}"
+    assert b"Traceback" not in answer.body, f"tells the traceback: {answer}"
+    wait_for(
+        "a traceback with the id of the request in the log",
+        lambda: [
+            line
+            for line in lines(service)
+            if line.get("request_id") == "fault-2" and PASSWORD in line.get("exception", "")
+        ],
+    )
 
 
 def check_logged(service: Service) -> None:
@@ -113,7 +135,7 @@ def slow(trial: Trial) -> str:
 
 def deadline(trial: Trial) -> str:
     """A dependency takes longer than REQUEST_SECONDS. The client gets 504 as JSON, and the log says so."""
-    for style in trial.styles("api", "inference", quick=1):
+    for style in trial.styles("api", "mcp", "inference", quick=2):
         project = trial.project(style, {"handlers.py": f"{style}.py"})
         with served(project, REQUEST_SECONDS="1") as service, trial.case(style):
             answer = ask(service, "/slow?seconds=4")
@@ -127,7 +149,7 @@ def deadline(trial: Trial) -> str:
 
 def in_flight(trial: Trial) -> str:
     """More requests than MAX_IN_FLIGHT wait for a dependency. One too many gets 503; /health is answered."""
-    for style in trial.styles("api", "flask", "inference", "django", quick=2):
+    for style in trial.styles("api", "flask", "mcp", "inference", "django", quick=3):
         project = trial.project(style, {"handlers.py": f"{style}.py"})
         with served(project, MAX_IN_FLIGHT="2") as service, ThreadPoolExecutor(2) as pool:
             waiting = [pool.submit(ask, service, "/slow?seconds=2") for _ in range(2)]
@@ -175,10 +197,10 @@ def socket(service: Service) -> websockets.sync.client.ClientConnection:
 
 
 FAULTS = (
-    Fault("handler raises", 14, 7, raises),
-    Fault("handler raises after the first bytes", 3, 2, raises_late),
+    Fault("handler raises", 18, 10, raises),
+    Fault("handler raises after the first bytes", 4, 3, raises_late),
     Fault("dependency is slow", 6, 0, slow),
-    Fault("dependency is slower than the deadline", 2, 1, deadline),
-    Fault("too many requests in flight", 12, 6, in_flight),
+    Fault("dependency is slower than the deadline", 3, 2, deadline),
+    Fault("too many requests in flight", 15, 9, in_flight),
     Fault("event loop is blocked", 2, 2, blocked),
 )

@@ -50,7 +50,7 @@ KEYS = {"missing": None, "empty": "", "short": TOKEN[:12]}
 
 def bad_tokens(trial: Trial) -> str:
     """API_TOKENS is missing or malformed. Neither a container nor the local server starts; the last line says why."""
-    names = ("api", "flask", "simple", "inference", "django", "websocket")
+    names = ("api", "flask", "simple", "inference", "django", "websocket", "mcp")
     for style in trial.styles(*names, quick=1):
         kind = "Inference" if style == "inference" else "web"
         project = trial.project(style, auth="bearer")
@@ -128,7 +128,7 @@ def leave_out_the_model(project: Path) -> None:
 
 
 FAULTS = (
-    Fault("bearer tokens are missing or malformed", 66, 4, bad_tokens),
+    Fault("bearer tokens are missing or malformed", 77, 4, bad_tokens),
     Fault("users of a login are missing or malformed", 7, 0, bad_users),
     Fault("Django's key is missing or weak", 3, 3, bad_key),
 )

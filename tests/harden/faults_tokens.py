@@ -6,10 +6,10 @@ from harden.faults_kit import Answer, Fault, Trial, ask
 from harden.service import Service, served
 
 OLD, NEW = secrets.token_hex(32), secrets.token_hex(32)
-# What each style is asked; a websocket says by GET what its handshake would be answered.
+# What each style is asked; a websocket says by GET what its handshake would be answered, and an MCP server 405.
 PATHS = {"simple": "/", "api": "/items/1", "inference": "/v1/models", "flask": "/", "django": "/"}
-PATHS |= {"websocket": "/ws"}
-STYLES = ("api", "flask", "simple", "websocket", "inference", "django")
+PATHS |= {"websocket": "/ws", "mcp": "/mcp"}
+STYLES = ("api", "flask", "simple", "websocket", "mcp", "inference", "django")
 
 
 def rotated(trial: Trial) -> str:
@@ -47,6 +47,6 @@ def called(service: Service, style: str, token: str) -> Answer:
 
 
 FAULTS = (
-    Fault("token is replaced", 18, 3, rotated),
-    Fault("caller asks too often", 6, 2, too_often),
+    Fault("token is replaced", 21, 3, rotated),
+    Fault("caller asks too often", 7, 2, too_often),
 )

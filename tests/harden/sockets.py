@@ -23,12 +23,18 @@ from harden.sockets_mutants import CODE, MUTANTS
 from projects import family_tree
 
 TEXT = b'{"text": "one two three four", "max_length": 3}'
+CALL = (
+    b'{"jsonrpc": "2.0", "id": 1, "method": "tools/call",'
+    b' "params": {"name": "shorten", "arguments": {"text": "one two", "max_words": 1}}}'
+)
 # Style: a request with a body, and the body. A socket has none; its application reads nothing, and says 405.
 STYLES = {
     "api": (b"POST /predict", TEXT),
     "flask": (b"POST /predict", TEXT),
     "django": (b"POST /predict", TEXT),
     "websocket": (b"POST /health", TEXT),
+    # The version, which comes next, is one more header then.
+    "mcp": (b"POST /mcp HTTP/1.1\r\nAccept: */*\r\nVersion:", CALL),
     "inference": (b"POST /generate", b'{"prompt": "one", "max_new_tokens": 2}'),
 }
 SLICED = ("api", "flask")
