@@ -16,6 +16,7 @@ import projects
 
 API, PROXY = {"style": "api", "auth": "bearer"}, {"style": "api", "auth": "proxy"}
 INFERENCE, WEBSOCKET = {"style": "inference"}, {"style": "websocket"}
+MCP = {"style": "mcp", "auth": "bearer"}
 ENDPOINT, CLIENT = "examples/endpoint.py", "examples/client.py"
 SAME_HOST = "self.headers if origin(target) == origin(self.url) else {}"
 Broken = Callable[..., Path]
@@ -157,6 +158,48 @@ MUTANTS = {
         """'{"type":"ping"}'""",
         """'{"type":"pang"}'""",
         "test_a_socket_that_ends_is_followed_by_another",
+    ),
+    "a container is not waited for": (
+        MCP,
+        CLIENT,
+        "await asyncio.to_thread(self._knock)",
+        "await asyncio.sleep(0)",
+        "test_it_waits_for_a_container_and_says_that_the_line_broke",
+    ),
+    "who is turned away goes on": (
+        MCP,
+        CLIENT,
+        "if answer.status != 405:",
+        "if answer.status == 404:",
+        "test_who_is_not_let_in_asks_nothing",
+    ),
+    "who is let in is turned away": (
+        MCP,
+        CLIENT,
+        "if answer.status != 405:",
+        "if answer.status:",
+        "test_a_tool_answers",
+    ),
+    "a tool's error is its answer": (
+        MCP,
+        CLIENT,
+        "if result.is_error:",
+        "if False:",
+        "test_a_tool_that_fails_says_why",
+    ),
+    "errors in groups": (
+        MCP,
+        CLIENT,
+        "reason = innermost(error)",
+        "reason = error",
+        "test_a_tool_that_fails_says_why",
+    ),
+    "a tool that is called by nobody": (
+        MCP,
+        CLIENT,
+        "headers=self.headers, timeout",
+        "timeout",
+        "test_a_tool_answers",
     ),
     "a refusal without its reason": (
         WEBSOCKET,

@@ -30,6 +30,7 @@ FLASK = {"style": "flask", "auth": "none"}
 COMMAND = {"style": "server", "server_app": "command", "auth": "none"}
 WEBSOCKET = {"style": "websocket", "auth": "bearer"}
 INFERENCE = {"style": "inference", "auth": "proxy"}
+MCP = {"style": "mcp", "auth": "bearer"}
 
 PYPROJECT = "pyproject.toml"
 MODAL_APP = "src/myapi/modal_app.py"
@@ -463,6 +464,12 @@ MUTANTS = [
         "the socket opens for {}",
         [(WEB, "if caller is None:", "if caller is None and isinstance(connection, Request):")],
     ),
+    Mutant(
+        "tools for every page",
+        MCP,
+        r"POST /mcp .*page\.example\.com.*: \d+, not 403",
+        [(WEB, "if origin and", "if False and")],
+    ),
     Mutant("a Secret that does not exist", BEARER, "Secret 'myapi' not found", secret=None),
     Mutant(
         "a Secret without its key",
@@ -547,6 +554,12 @@ MUTANTS = [
             (HANDLERS, "def predict(", "def predict(tasks: BackgroundTasks, "),
             (HANDLERS, WORDS, f'    tasks.add_task(ITEMS.pop, "nothing")\n{WORDS}'),
         ],
+    ),
+    Mutant(
+        "an MCP server with sessions",
+        MCP,
+        "Session (not found|terminated)",
+        [(WEB, "stateless_http=True", "stateless_http=False")],
     ),
     Mutant(
         "an application that is never ready",
