@@ -358,7 +358,13 @@ def sessions(kind: str, container: str, local: str, token: str) -> int:
             await mcp.read_resource("catalog://items")
 
     for mode in ("auto", "legacy"):
-        asyncio.run(asyncio.wait_for(talk(mode), SECONDS))
+        try:
+            asyncio.run(asyncio.wait_for(talk(mode), SECONDS))
+        except ExceptionGroup as group:  # of the SDK's tasks, whatever it was
+            error: Exception = group
+            while isinstance(error, ExceptionGroup):
+                error = error.exceptions[0]
+            raise DriveError(f"an MCP client ({mode}) fails: {error}") from group
     if min(asked[container], asked[local]) < 4:
         raise DriveError(f"an MCP client asked {dict(asked)}")
     return asked.total()

@@ -467,7 +467,7 @@ MUTANTS = [
     Mutant(
         "tools for every page",
         MCP,
-        r"POST /mcp .*page\.example\.com.*: \d+, not 403",
+        r"POST /mcp.*page\.example\.com.*: \d+, not 403",
         [(WEB, "if origin and", "if False and")],
     ),
     Mutant("a Secret that does not exist", BEARER, "Secret 'myapi' not found", secret=None),
