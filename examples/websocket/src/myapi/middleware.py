@@ -100,7 +100,7 @@ class Limits:
 
     Args:
         hosts: names under which it answers, `*.example.com` for all below one; none: under any.
-        max_body_bytes: of a body that says how long it is. FastAPI counts the bytes of one that does not.
+        max_body_bytes: of a body that says how long it is. The application counts the bytes of one that does not.
         max_in_flight: requests at once; one more is answered with 503.
         seconds: for one request; then 504, or, where the answer has begun, an end in the middle. A plain `def` goes on in
             its thread, which nobody can end.
@@ -144,7 +144,7 @@ class Limits:
         """Raise HTTPException for a request that is not let through."""
         if not self.is_host(scope):
             raise HTTPException(400, "Unknown host")
-        # What announces itself as too large is refused here: FastAPI would answer in plain text. 18 digits always are.
+        # What announces itself as too large is refused before any of it is read. 18 digits always are.
         announced = header(scope, b"content-length")[:18]
         if announced.isdigit() and int(announced) > self.max_body_bytes:
             raise HTTPException(413, "Content Too Large")

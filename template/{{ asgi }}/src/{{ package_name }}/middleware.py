@@ -144,7 +144,7 @@ class Limits:
         """Raise HTTPException for a request that is not let through."""
         if not self.is_host(scope):
             raise HTTPException(400, "Unknown host")
-        # What announces itself as too large is refused here: The application would answer in plain text. 18 digits always are.
+        # What announces itself as too large is refused before any of it is read. 18 digits always are.
         announced = header(scope, b"content-length")[:18]
         if announced.isdigit() and int(announced) > self.max_body_bytes:
             raise HTTPException(413, "Content Too Large")
