@@ -53,7 +53,9 @@ def commit(project: Path, message: str) -> None:
 def test_copy_check_and_update_ask_for_no_trust(
     past: History, home: Path, tmp_path: Path, style: str
 ) -> None:
-    ref = f"--vcs-ref={past.released[-1]}"
+    server = family.questions()["server_app"]["default"]
+    having = past.having(server if style == "server" else style)
+    ref = f"--vcs-ref={having[-1] if having else past.today}"
     answer = ("--data", f"style={style}")
     run_copier(home, tmp_path, "copy", "--defaults", ref, *answer, past.url, "myapi")
     project = tmp_path / "myapi"

@@ -59,7 +59,7 @@ def main() -> None:
 def planned(past: history.History, everything: bool) -> Iterable[Task]:
     kinds = switches.kinds()
     for kind in kinds:
-        for tag in past.released:
+        for tag in past.having(kind):
             yield "releases x kinds", "check_untouched", (tag, kind)
     yield from checks.planned_edits(past, everything)
     alone, pairs = list(switches.answers()), list(switches.pairs())

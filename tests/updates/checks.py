@@ -45,8 +45,9 @@ def planned_edits(past: History, everything: bool) -> Iterator[tuple[str, str, t
     """Rows, checks and arguments: from each release to the working tree, and from there to what touches the same files."""
     for number, kind in enumerate(switches.kinds()):
         # Each kind in full from one release, by turns, and from the newest.
-        turn, newest = past.released[number % len(past.released)], past.released[-1]
-        for tag in past.released if everything else sorted({turn, newest}):
+        having = past.having(kind)
+        turn = having[number % len(having)] if having else ""
+        for tag in having if everything else sorted({turn, *having[-1:]} - {""}):
             with_suite = everything or tag == turn
             yield (
                 "lived-in projects updated",

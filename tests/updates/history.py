@@ -26,6 +26,11 @@ class History:
     def url(self) -> str:
         return str(self.folder)
 
+    def having(self, kind: str) -> tuple[str, ...]:
+        """The released that can render this kind of project; none for one that is new."""
+        facts = f"styles/{kind}.yml"
+        return tuple(tag for tag in self.released if git(self.folder, "ls-tree", tag, facts))
+
 
 def build(folder: Path) -> History:
     """Make the repository."""
