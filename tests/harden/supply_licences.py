@@ -25,7 +25,7 @@ LEAST = 60
 # Permissive, or copyleft of a file only (MPL), which asks nothing of who just uses it.
 ACCEPTED = {
     *("0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "CC0-1.0", "CNRI-Python"),
-    *("ISC", "MIT", "MIT-CMU", "MPL-2.0", "PSF-2.0", "Unlicense", "Zlib"),
+    *("ISC", "MIT", "MIT-0", "MIT-CMU", "MPL-2.0", "PSF-2.0", "Unlicense", "Zlib"),
 }
 # Named packages that may have another: (package, why).
 NAMED: Mapping[str, str] = {}
