@@ -17,7 +17,7 @@ INFERENCE = [answers for answers in family.styles() if answers["style"] == "infe
 STARTS = [{}, {"memory_snapshot": False}, {"gpu_snapshot": True}]
 # Modules that make texts.
 ENGINE = (
-    *("batching", "echo", "engine", "packing", "sampling", "slots", "text"),
+    *("batching", "echo", "engine", "graphs", "packing", "sampling", "slots", "text"),
     *("transformers_engine", "weights"),
 )
 COMBINATIONS = [answers | start for answers, start in zip(INFERENCE, STARTS, strict=True)]
@@ -93,6 +93,42 @@ MUTANTS = {
         "visible = every <= own if",
         "visible = every < own if",
         "test_engine.py::test_it_is_ready_only_when_it_was_started",
+    ),
+    "recordings that begin with other rows": Mutant(
+        "graphs.py",
+        "        fixed.take(step)\n",
+        "",
+        "test_engine.py::test_recorded_steps_say_the_same",
+    ),
+    "recordings that see too little": Mutant(
+        "graphs.py",
+        "power(step.longest)",
+        "power(step.longest) // 2",
+        "test_engine.py::test_recorded_steps_say_the_same",
+    ),
+    "recordings that keep a mask": Mutant(
+        "graphs.py",
+        "fixed.forget()",
+        "pass",
+        "test_engine.py::test_recorded_steps_say_the_same",
+    ),
+    "recordings that write to the slot where a prompt grows": Mutant(
+        "graphs.py",
+        "min(power(step.rows), self._slots.count - 1)",
+        "min(power(step.rows), self._slots.count)",
+        "test_engine.py::test_recorded_steps_say_the_same",
+    ),
+    "prompts that interrupt at every step": Mutant(
+        "batching.py",
+        "self._since <= self.apart",
+        "self._since < self.apart",
+        "test_engine.py::test_recorded_steps_say_the_same",
+    ),
+    "an end where a model cannot be recorded": Mutant(
+        "graphs.py",
+        "except RuntimeError as error:",
+        "except ZeroDivisionError as error:",
+        "test_engine.py::test_what_cannot_be_recorded_is_not",
     ),
     "a window that does not slide": Mutant(
         "slots.py",
