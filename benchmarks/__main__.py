@@ -111,8 +111,9 @@ class Bench:
         self.models = folder / "models"
         self.model = model.build(self.models, weights.MODEL_ID, weights.MODEL_REVISION, device)
         self.answers = self.models / "answers.json"
+        paths = [str(project / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
         self.environment = os.environ | {
-            "PYTHONPATH": str(project / "src"),
+            "PYTHONPATH": os.pathsep.join(paths),
             "MODELS_DIR": str(self.models),
             "MODEL_DEVICE": device,
             "HF_HUB_OFFLINE": "1",

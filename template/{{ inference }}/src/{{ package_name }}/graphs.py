@@ -5,6 +5,7 @@ A recording is launched at once: https://docs.pytorch.org/docs/stable/notes/cuda
 """
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -56,6 +57,22 @@ class Graphs:
         recording.tokens[:, : step.rows] = tokens
         recording.step.take(step)
         return recording.play()[: step.rows]
+
+    def gain(self) -> float:
+        """How many recorded steps take as long as one that is not."""
+        device = torch.device("cuda")
+        tokens, step = torch.tensor([[0]], device=device), Step(self._slots, [2], [], device)
+
+        def seconds(run: Score) -> float:
+            run(tokens, step)
+            torch.cuda.synchronize()
+            began = time.perf_counter()
+            for _ in range(5):
+                run(tokens, step)
+            torch.cuda.synchronize()
+            return time.perf_counter() - began
+
+        return seconds(self._score) / seconds(self.run)
 
     def _prepare(self, tokens: torch.Tensor, step: Step, size: tuple[int, int]) -> Recording:
         rows, longest = size

@@ -33,8 +33,9 @@ from .text import TextStream
 PING_SECONDS = 15
 # Characters of a prompt that would hold up the event loop while they become tokens.
 LONG = 1_000
-# Recorded steps between two that also take prompts, which are not recorded and take as long as some of these.
-APART = 4
+# Steps that also take prompts are not recorded, and one takes as long as many that are. As long is left between two of
+# them, so that prompts take half of the time at most; but no more than so many recorded steps, for who waits.
+MOST_APART = 16
 log = logging.getLogger(__name__)
 
 
@@ -247,7 +248,8 @@ class TransformersEngine:
             self._forward([0], Step(slots_, [2], [], device), [0])
             if self.device == "cuda" and torch.cuda.device_count() == 1:
                 self._graphs = prepare(self._score, slots_, device)
-            self.batcher.apart = APART if self._graphs else 0
+            gain = self._graphs.gain() if self._graphs else 0
+            self.batcher.apart = min(MOST_APART, round(gain))
         return slots_
 
     def _compare_attention(self, probe: Slots) -> float:
