@@ -7,7 +7,7 @@ import logging
 import random
 import shutil
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -239,6 +239,71 @@ def test_many_at_random_get_what_each_gets_alone(
     same = [answer == alone[number] for number, answer in enumerate(answers) if answer]
     assert len(same) >= 280
     assert all(same)
+
+
+def test_recorded_steps_say_the_same(
+    engine: Any, model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a GPU they are played. Here each size runs anew, and what fills it up must not matter either."""
+    import torch
+
+    from myapi import graphs
+
+    def record(_: Any, run: Callable[[], Any]) -> Callable[[], Any]:
+        run()  # as before a recording
+        return run
+
+    monkeypatch.setattr(graphs.Graphs, "_record", record)
+    monkeypatch.setattr(graphs, "SHORTEST", 16)
+    for name, value in (("MAX_BATCH", "7"), ("MAX_QUEUE", "1000"), ("PREFILL_CHUNK", "11")):
+        monkeypatch.setenv(name, value)
+    recorded, numbers = start(model_dir), random.Random(5)  # noqa: S311 (made-up input)
+    batcher, steps = recorded.batcher, list[tuple[int, bool]]()
+    with torch.inference_mode():
+        recorded._graphs = graphs.prepare(recorded._score, batcher._slots, batcher._device)
+    batcher.apart, forward = 4, batcher._forward
+
+    def note(tokens: list[int], step: Any, wanted: list[int]) -> Any:
+        steps.append((step.rows, bool(step.parts)))
+        return forward(tokens, step, wanted)
+
+    monkeypatch.setattr(batcher, "_forward", note)
+    jobs = [
+        Job(prompt=prompt * numbers.randint(1, 6), max_new_tokens=numbers.choice([1, 5, 20, 50]))
+        for prompt in PROMPTS * 10
+    ]
+
+    async def ask(job: Job) -> Completion:
+        await asyncio.sleep(numbers.random() * 0.3)
+        done: Completion = await recorded.generate(job)
+        return done
+
+    async def all_() -> list[Completion]:
+        return list(await asyncio.gather(*map(ask, jobs)))
+
+    assert asyncio.run(all_()) == [asyncio.run(engine.generate(job)) for job in jobs]
+    sizes = set(recorded._graphs._recordings)
+    assert {rows for rows, _ in sizes} == {1, 2, 4, 7}
+    assert {length for _, length in sizes} >= {16, 32, 64}
+    # Where others are being answered, prompts go in together, every fifth step.
+    mixed = [number for number, (rows, parts) in enumerate(steps) if rows and parts]
+    assert len(mixed) >= 10
+    for number in mixed:
+        assert not any(parts for _, parts in steps[max(0, number - 4) : number])
+
+
+def test_what_cannot_be_recorded_is_not(engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from myapi import graphs
+
+    def fail(*_: Any) -> None:
+        raise RuntimeError("not while a stream is recorded")
+
+    monkeypatch.setattr(graphs.Graphs, "_record", fail)
+    batcher = engine.batcher
+    with torch.inference_mode():
+        assert graphs.prepare(engine._score, batcher._slots, batcher._device) is None
 
 
 def test_sampling_varies_and_keeps_to_top_p(engine: Any) -> None:

@@ -59,6 +59,8 @@ class Batcher:
         self._end_tokens = frozenset(end_tokens)
         self._chunk = chunk
         self._queue = queue
+        self.apart = 0  # steps that only answer, between two that also take prompts
+        self._since = 0
         self._slots = Slots(0, 0)
         self._changed = threading.Condition()
         self._waiting: deque[Request] = deque()  # the first may be partly in the last slot
@@ -166,6 +168,9 @@ class Batcher:
     def _admit(self) -> list[tuple[Request, Part]]:
         """What of whose prompt goes into the next step. One that does not fit in whole grows in the last slot."""
         filling: list[tuple[Request, Part]] = []
+        self._since += 1
+        if self._rows and self._since <= self.apart:
+            return filling
         room, growing = self._chunk, False
         with self._changed:
             for request in self._waiting:
@@ -180,6 +185,8 @@ class Batcher:
                 filling.append((request, Part(slot, request.filled, count)))
                 request.started = request.started or time.perf_counter()
                 room -= count
+        if filling:
+            self._since = 0
         return filling
 
     def _drop_cancelled(self) -> None:

@@ -80,3 +80,15 @@ class Request:
             completion_tokens=self.new,
         )
         return [completion] if self.interval is None or not piece else [piece, completion]
+
+    def timings(self) -> dict[str, float]:
+        """Where the time of an answer went, for the log line that has its id."""
+        seconds = max(time.perf_counter() - self.first, 1e-9)
+        return {
+            "prompt_tokens": len(self.prompt),
+            "completion_tokens": self.new,
+            "queued_ms": round((self.started - self.submitted) * 1000, 1),
+            "first_token_ms": round((self.first - self.submitted) * 1000, 1),
+            "tokens_per_second": round((self.new - 1) / seconds, 1),
+            "batch": self.batch,
+        }

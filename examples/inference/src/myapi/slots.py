@@ -92,6 +92,14 @@ class Step:
         self._visible: dict[int | None, torch.Tensor] = {}
         self._causal: dict[tuple[Part, int | None], torch.Tensor] = {}
 
+    def take(self, step: "Step") -> None:
+        """Put another step's rows in place of the first of these, in the same memory."""
+        self._where[: step.rows] = step._where
+
+    def forget(self) -> None:
+        """Make masks anew."""
+        self._visible.clear()
+
     @property
     def positions(self) -> torch.Tensor:
         """The place of each token in its request, [tokens]."""

@@ -8,7 +8,6 @@ import contextlib
 import copy
 import logging
 import random
-import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -23,6 +22,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from . import slots
 from .batching import Batcher
 from .engine import Completion, Job, Message, PromptRefusedError
+from .graphs import Graphs, prepare
 from .packing import pack
 from .request import Request
 from .sampling import Sampling
@@ -33,6 +33,9 @@ from .text import TextStream
 PING_SECONDS = 15
 # Characters of a prompt that would hold up the event loop while they become tokens.
 LONG = 1_000
+# Steps that also take prompts are not recorded, and one takes as long as many that are. As long is left between two of
+# them, so that prompts take half of the time at most; but no more than so many recorded steps, for who waits.
+MOST_APART = 16
 log = logging.getLogger(__name__)
 
 
@@ -86,6 +89,7 @@ class TransformersEngine:
         end = self.model.generation_config.eos_token_id
         if end is None:
             end = self.tokenizer.eos_token_id
+        self._graphs: Graphs | None = None
         self.batcher = Batcher(
             self._prepare,
             self._forward,
@@ -131,7 +135,7 @@ class TransformersEngine:
             result = await request.results.get()
         if not isinstance(result, Completion):
             raise result if isinstance(result, Exception) else TypeError(result)
-        self._log(request)
+        log.info("generated", extra=request.timings())
         return result
 
     async def stream(self, job: Job) -> AsyncGenerator[str | Completion]:
@@ -147,7 +151,7 @@ class TransformersEngine:
                     yield result
             finally:
                 pings.cancel()
-        self._log(request)
+        log.info("generated", extra=request.timings())
 
     async def close(self) -> None:
         await asyncio.to_thread(self.batcher.close, self.limits.drain_seconds)
@@ -205,17 +209,27 @@ class TransformersEngine:
         return wanted or min(self.limits.max_new_tokens, self.length - count)
 
     def _forward(self, tokens: list[int], step: Step, wanted: list[int]) -> torch.Tensor:
-        logits: torch.Tensor = self.model(
-            torch.tensor([tokens], device=self.device),
-            position_ids=step.positions[None],
-            use_cache=False,
-            logits_to_keep=torch.tensor(wanted, dtype=torch.long, device=self.device),
-            step=step,
-        ).logits[0]
+        row = torch.tensor([tokens], device=self.device)
+        if self._graphs and not step.parts:
+            return self._graphs.run(row, step)
+        logits = self._score(row, step, torch.tensor(wanted, dtype=torch.long, device=self.device))
         # A model that knows nothing of `logits_to_keep` gives the scores of all.
         return logits if len(logits) == len(wanted) else logits[wanted]
 
+    def _score(
+        self, tokens: torch.Tensor, step: Step, wanted: torch.Tensor | int = 0
+    ) -> torch.Tensor:
+        scores: torch.Tensor = self.model(
+            tokens,
+            position_ids=step.positions[None],
+            use_cache=False,
+            logits_to_keep=wanted,  # 0 is all
+            step=step,
+        ).logits[0]
+        return scores
+
     def _prepare(self) -> Slots:
+        self._graphs = None
         probe = Slots(count=2, length=16)
         with torch.inference_mode():
             try:
@@ -232,6 +246,10 @@ class TransformersEngine:
             device = torch.device(self.device)
             self._forward([0, 0], Step(slots_, [], [Part(0, 0, 2)], device), [1])
             self._forward([0], Step(slots_, [2], [], device), [0])
+            if self.device == "cuda" and torch.cuda.device_count() == 1:
+                self._graphs = prepare(self._score, slots_, device)
+            gain = self._graphs.gain() if self._graphs else 0
+            self.batcher.apart = min(MOST_APART, round(gain))
         return slots_
 
     def _compare_attention(self, probe: Slots) -> float:
@@ -275,21 +293,6 @@ class TransformersEngine:
         memory = get_balanced_memory(self.model, **whole)
         self.model = dispatch_model(
             self.model, infer_auto_device_map(self.model, max_memory=memory, **whole)
-        )
-
-    def _log(self, request: Request) -> None:
-        """Where the time of an answer went, in the log line that has its request's id."""
-        seconds = max(time.perf_counter() - request.first, 1e-9)
-        log.info(
-            "generated",
-            extra={
-                "prompt_tokens": len(request.prompt),
-                "completion_tokens": request.new,
-                "queued_ms": round((request.started - request.submitted) * 1000, 1),
-                "first_token_ms": round((request.first - request.submitted) * 1000, 1),
-                "tokens_per_second": round((request.new - 1) / seconds, 1),
-                "batch": request.batch,
-            },
         )
 
 
