@@ -4,7 +4,7 @@ import re
 from importlib.util import find_spec
 from pathlib import Path
 
-from playwright.sync_api import Route, expect
+from playwright.sync_api import FilePayload, Route, expect
 
 from browser.chromium import Visit
 from projects import CALLER, SECRETS
@@ -61,7 +61,7 @@ def gradio_keyboard(visit: Visit) -> None:
 
 
 def streamlit(visit: Visit) -> None:
-    """A text is typed, by keyboard alone, and its words are counted."""
+    """A text is typed, by keyboard alone, and its words are counted; then those of a file."""
     visit.open("/")
     visit.page.get_by_label("Text", exact=True).wait_for()
     visit.tab_to("textarea >> nth=0")
@@ -72,6 +72,11 @@ def streamlit(visit: Visit) -> None:
     visit.check_names(least=3)
     visit.check_narrow()
     visit.picture("streamlit")
+    file = FilePayload(name="sea.txt", mimeType="text/plain", buffer="\ufeffThe sea, é".encode())
+    visit.find("input[type=file]").set_input_files(file)
+    expect(visit.page.get_by_test_id("stMetricValue").first).to_have_text("3")
+    visit.page.get_by_role("button", name="Remove sea.txt").click()
+    expect(visit.page.get_by_test_id("stMetricValue").first).to_have_text("12")
 
 
 def documentation(visit: Visit) -> None:

@@ -10,12 +10,13 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 import family
-from browser import chromium, conftest, playground, websocket_page
+from browser import chromium, conftest, frameworks, playground, websocket_page
 from browser.test_pages import Journey, go
 from harden.service import edit
 
 WEBSOCKET = {"style": "websocket", "auth": "bearer"}
 INFERENCE = {"style": "inference", "auth": "bearer"}
+STREAMLIT = {"style": "server", "server_app": "streamlit", "auth": "none"}
 PAGE, POLICY = "page.html", "page.py"
 SCRIPT = '"use strict";\n'
 BOX = "* { box-sizing: border-box; }"
@@ -26,6 +27,12 @@ Mutant = tuple[family.Answers, Journey, str, list[Edit]]
 
 # What is broken: answers, the journey that must not succeed, what it says, and (file, text in it, text instead).
 MUTANTS: dict[str, Mutant] = {
+    "a file that nobody reads": (
+        STREAMLIT,
+        frameworks.streamlit,
+        "to have text '3'",
+        [("web.py", "handlers.decode(file.getvalue()) if file else typed", "typed")],
+    ),
     "a message without a label": (
         WEBSOCKET,
         websocket_page.talk,

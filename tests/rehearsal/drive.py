@@ -19,13 +19,12 @@ from urllib.parse import urlsplit
 import httpx2
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
-from streamlit.proto.BackMsg_pb2 import BackMsg
-from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 import projects
 
+from . import streamlit_page
 from .ask import Answer, Ask, ask, post
 from .worker import Worker
 
@@ -298,7 +297,7 @@ def closed_pages(url: str, kind: str, auth: str) -> int:
 def socket_messages(url: str, kind: str, token: str, worker: Worker) -> int:
     """Sockets of the styles that have them: many open at once, large messages, text and binary, a clean close."""
     if kind == "streamlit":
-        return streamlit_page(url)
+        return streamlit_page.visit(url)
     if kind != "websocket":
         return 0
     ws = url.replace("http", "ws", 1) + "/ws"
@@ -368,22 +367,6 @@ def sessions(kind: str, container: str, local: str, token: str) -> int:
     if min(asked[container], asked[local]) < 4:
         raise DriveError(f"an MCP client asked {dict(asked)}")
     return asked.total()
-
-
-def streamlit_page(url: str) -> int:
-    """A browser's first conversation with Streamlit: run the page, until it says that it is done."""
-    finished = 0
-    with connect(
-        url.replace("http", "ws", 1) + "/_stcore/stream",
-        subprotocols=["streamlit"],  # type: ignore[list-item]
-    ) as connection:
-        rerun = BackMsg()
-        rerun.rerun_script.query_string = ""
-        connection.send(rerun.SerializeToString())
-        while not finished:
-            message = ForwardMsg.FromString(bytes(connection.recv(SECONDS)))  # type: ignore[arg-type]
-            finished = message.WhichOneof("type") == "script_finished"
-    return 1
 
 
 def differences(kind: str, container: str, local: str, token: str) -> tuple[int, list[str]]:

@@ -31,6 +31,7 @@ COMMAND = {"style": "server", "server_app": "command", "auth": "none"}
 WEBSOCKET = {"style": "websocket", "auth": "bearer"}
 INFERENCE = {"style": "inference", "auth": "proxy"}
 MCP = {"style": "mcp", "auth": "bearer"}
+STREAMLIT = {"style": "server", "server_app": "streamlit", "auth": "none"}
 
 PYPROJECT = "pyproject.toml"
 MODAL_APP = "src/myapi/modal_app.py"
@@ -628,6 +629,24 @@ MUTANTS = [
         COMMAND,
         "ServerError: cannot start pyhton",
         [("src/myapi/command.py", '"python -m', '"pyhton -m')],
+    ),
+    Mutant(
+        "uploads that a server refuses",
+        STREAMLIT,
+        "an upload is answered 413, not 204",
+        [("src/myapi/command.py", '"server.maxUploadSize": "20"', '"server.maxUploadSize": "2"')],
+    ),
+    Mutant(
+        "uploads without a limit",
+        STREAMLIT,
+        "an upload is answered 204, not 413",
+        [("src/myapi/command.py", '"server.maxUploadSize": "20"', '"server.maxUploadSize": "200"')],
+    ),
+    Mutant(
+        "a page that does not look at its uploads",
+        STREAMLIT,
+        "of 600000 words that were uploaded, 0 are counted",
+        [(WEB, "handlers.decode(file.getvalue()) if file else typed", "typed")],
     ),
     Mutant(
         "a process left behind",

@@ -22,6 +22,11 @@ def test_most_frequent() -> None:
     assert handlers.most_frequent("", 10) == {}
 
 
+def test_decode() -> None:
+    assert handlers.decode("\ufeffécole".encode()) == "école"
+    assert handlers.decode("école".encode("latin-1")) == "\ufffdcole"
+
+
 def test_reading_minutes() -> None:
     assert handlers.reading_minutes("word " * 220) == 1
     assert handlers.reading_minutes("") == 0
@@ -41,3 +46,9 @@ def test_the_page_with_a_text(page: AppTest) -> None:
     assert page.get("arrow_vega_lite_chart") or page.get("vega_lite_chart")
     page.slider[0].set_value(10).run()
     assert page.info[0].value
+
+
+def test_the_page_with_a_file(page: AppTest) -> None:
+    page.file_uploader[0].set_value(("rain.txt", TEXT.encode(), "text/plain")).run()
+    assert not page.exception
+    assert [metric.value for metric in page.metric] == ["7", "0.0"]

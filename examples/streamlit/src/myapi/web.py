@@ -10,7 +10,9 @@ TITLE = "myapi"
 st.set_page_config(page_title=TITLE)
 st.title(TITLE)
 
-text = st.text_area("Text", height=200, max_chars=50_000)
+typed = st.text_area("Text", height=200, max_chars=50_000)
+file = st.file_uploader("Or a text file", type="txt")
+text = handlers.decode(file.getvalue()) if file else typed
 shortest = st.slider("Shortest word", min_value=1, max_value=10, value=4)
 
 words, minutes = st.columns(2)

@@ -4,6 +4,11 @@ import re
 from collections import Counter
 
 
+def decode(content: bytes) -> str:
+    """The text of a file, whatever wrote it: what is no UTF-8 becomes U+FFFD."""
+    return content.decode("utf-8-sig", "replace")
+
+
 def words(text: str) -> list[str]:
     return re.findall(r"\w+", text.lower())
 
