@@ -218,8 +218,9 @@ def prove_release(session: nox.Session) -> None:
 
 @proof
 def examples(session: nox.Session) -> None:
-    """Compare examples/ with what the template renders; `-- write` rewrites it."""
+    """Compare examples/ with what the template renders, docs/checked.md with the checks; `-- write` rewrites both."""
     run(session, "python", "tests/examples.py", *session.posargs)
+    run(session, "python", "tests/checked.py", *session.posargs)
 
 
 @nox.session(reuse_venv=True)

@@ -10,6 +10,7 @@ from harden.crowd_mutants import CODE, MUTANTS
 from harden.report import Options, Row, judged
 from harden.service import APP, Service, render, served, stand_in
 
+STYLE = "websocket"
 ROOM = 50
 CROWD = {
     "MAX_CONNECTIONS": "2000",
@@ -41,7 +42,7 @@ def run(options: Options) -> Iterator[Row]:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4096)), hard))
     crowd = Crowd(clients=1000, messages=100) if options.full else Crowd(clients=200, messages=25)
-    project = render(options, "crowd", style="websocket", auth="bearer")
+    project = render(options, "crowd", style=STYLE, auth="bearer")
     for check in CHECKS:
         size = Crowd(ROOM, 1) if check is LIMIT else crowd
         with served(project, **check.environment) as service:
