@@ -29,6 +29,7 @@ WEB = {
     "simple": ("", "FUNCTION"),
     "inference": ("Inference", "ASGI_APP"),
     "mcp": ("", "ASGI_APP"),
+    "jobs": ("", "ASGI_APP"),
     "websocket": ("", "ASGI_APP"),
     "flask": ("", "WSGI_APP"),
     "django": ("", "WSGI_APP"),
