@@ -617,6 +617,19 @@ MUTANTS = [
         steps=jobs.deploy_and_check,
     ),
     Mutant(
+        "jobs in the container that takes requests",
+        JOBS,
+        "jobs in containers, failures",
+        [
+            (
+                MODAL_APP,
+                "LocalRunner() if modal.is_local() else ModalRunner(run_job, notes)",
+                "LocalRunner()",
+            )
+        ],
+        steps=jobs.deploy_and_check,
+    ),
+    Mutant(
         "a job that is lost with its container",
         JOBS,
         "run_job: retries: promised 1, deployed 0",

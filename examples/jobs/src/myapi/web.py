@@ -80,13 +80,7 @@ def routes(jobs: Jobs, settings: Settings) -> APIRouter:
     model = create_model("Job", __base__=Job, result=(handlers.JobResult | None, ...))
     unknown = problem(404, "There is no such job") | problem(410, "It is older than seven days")
 
-    @router.post(
-        "/jobs",
-        summary="Start a job",
-        status_code=202,
-        response_model=model,
-        responses=problem(422, "The job is not valid, or the Idempotency-Key is another's"),
-    )
+    @router.post("/jobs", summary="Start a job", status_code=202, response_model=model)
     def start(
         job: handlers.JobInput,
         # Sent again with the same key, for want of an answer, it leads to the same job.

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
+from fastapi import HTTPException
 from pydantic import BaseModel
-from starlette.exceptions import HTTPException
 
 from . import handlers, logs
 from .progress import Event, JobError, Report, readable
@@ -30,6 +30,12 @@ KEPT_SECONDS = 7 * 24 * 3600
 ID = re.compile("[0-9a-f]{40}")  # of a job: the second in which it began, and 16 random bytes
 FAILED = "The work failed"  # why stands in the log, and is for nobody else
 GONE = "Jobs are kept for seven days, and this one is older"
+# In the shape of what FastAPI says of other requests that do not fit.
+OTHER_JOB = {
+    "type": "idempotency_key",
+    "loc": ["header", "idempotency-key"],
+    "msg": "This Idempotency-Key belongs to another job",
+}
 log = logging.getLogger(__name__)
 
 
@@ -103,7 +109,7 @@ class Jobs:
             if not notes.put(note, (job_id, digest), skip_if_exists=True):
                 job_id, first = notes.get(note)
                 if first != digest:
-                    raise HTTPException(422, "This Idempotency-Key belongs to another job")
+                    raise HTTPException(422, [OTHER_JOB])
         # There is a note without a call where its container was lost, or is not yet so far.
         if key is None or notes.get(f"{job_id}/call") is None:
             call = self.runner.start(job_id, job.model_dump(by_alias=True, round_trip=True))

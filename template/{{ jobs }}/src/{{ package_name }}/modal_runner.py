@@ -3,6 +3,7 @@
 from typing import Any
 
 import modal
+from fastapi import HTTPException
 from modal.exception import (
     ExecutionError,
     FunctionTimeoutError,
@@ -10,7 +11,6 @@ from modal.exception import (
     OutputExpiredError,
     RemoteError,
 )
-from starlette.exceptions import HTTPException
 
 from .jobs import FAILED, GONE, Crashed, Outcome
 
