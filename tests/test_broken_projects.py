@@ -624,7 +624,7 @@ MUTANTS: dict[str, Mutant] = {
         "                seen = event.id\n",
         "",
         check_jobs,
-        "test_a_stream_ends_before_modal_ends_it",
+        "test_a_stream_ends_before_it_is_ended",
     ),
     "a stream that Modal ends": (
         JOBS,
@@ -632,7 +632,15 @@ MUTANTS: dict[str, Mutant] = {
         "while time.monotonic() < until:",
         "while True:",
         check_jobs,
-        "test_a_stream_ends_before_modal_ends_it",
+        "test_a_stream_ends_before_it_is_ended",
+    ),
+    "a stream that the deadline ends": (
+        JOBS,
+        WEB,
+        "min(settings.events_seconds, settings.request_seconds / 2)",
+        "settings.events_seconds",
+        check_jobs,
+        "test_a_stream_ends_before_it_is_ended",
     ),
     "a client that comes again when it likes": (
         JOBS,
