@@ -159,7 +159,9 @@ def check_documented(
             given, expected = json.loads(body), json.loads(call["answer"])
             if not exact:
                 given, expected = given.keys(), expected.keys()
-            assert given == expected, call["command"]
+            assert is_as(given, expected), f"{call['command']}\n{body}"
+        if promised == 202:  # README has its reader set this
+            environment["JOB"] = json.loads(body)["id"]
         if "Authorization: Bearer" in call["command"]:
             for token in ("wrong", ""):
                 status, body = send(call["command"], environment | {"TOKEN": token})
@@ -180,6 +182,14 @@ def check_documented(
         )
         assert run.returncode == 0, f"{program[-1]}\n{run.stdout}{run.stderr}"
     return len(calls) + len(programs) + len(clients) + len(blocks)
+
+
+def is_as(given: object, expected: object) -> bool:
+    """Whether an answer is the documented one, where `...` stands for what differs from time to time."""
+    if isinstance(given, dict) and isinstance(expected, dict):
+        same = given.keys() == expected.keys()
+        return same and all(is_as(given[key], value) for key, value in expected.items())
+    return expected == "..." or given == expected
 
 
 def check_end(
@@ -226,7 +236,8 @@ def check_document(project: Project) -> None:
 
 
 def method_of(command: str) -> str:
-    return "post" if " -d " in command else "get"
+    named = re.search(r" -X (\w+) ", command)
+    return named[1].lower() if named else "post" if " -d " in command else "get"
 
 
 def check_own(project: Project, file: str) -> None:

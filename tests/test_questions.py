@@ -187,6 +187,7 @@ ACCEPTED: list[dict[str, Any]] = [
     {"style": "django", "custom_domain": "api.example.com", "enforce_domain": True},
     {"style": "websocket", "auth": "bearer", "requests_per_minute": 1},
     {"style": "mcp", "auth": "bearer", "requests_per_minute": 1},
+    {"style": "jobs", "auth": "bearer", "requests_per_minute": 1},
     {"style": "flask", "auth": "bearer", "requests_per_minute": 1_000_000},
     {"region": "us-east, eu-west-1"},
     {"min_containers": 20},
@@ -208,6 +209,7 @@ ACCEPTED: list[dict[str, Any]] = [
     {"style": "simple", "project_slug": "a" * 40, "package_name": "b" * 40, "auth": "bearer"},
     {"style": "websocket", "project_slug": "a" * 40, "package_name": "b" * 40},
     {"style": "mcp", "project_slug": "a" * 40, "package_name": "b" * 40, "auth": "bearer"},
+    {"style": "jobs", "project_slug": "a" * 40, "package_name": "b" * 40, "auth": "bearer"},
     {"style": "websocket", "custom_domain": "api.example.com", "region": "eu"},
 ]
 

@@ -17,6 +17,7 @@ import projects
 API, PROXY = {"style": "api", "auth": "bearer"}, {"style": "api", "auth": "proxy"}
 INFERENCE, WEBSOCKET = {"style": "inference"}, {"style": "websocket"}
 MCP = {"style": "mcp", "auth": "bearer"}
+JOBS = {"style": "jobs", "auth": "bearer"}
 ENDPOINT, CLIENT = "examples/endpoint.py", "examples/client.py"
 SAME_HOST = "self.headers if origin(target) == origin(self.url) else {}"
 Broken = Callable[..., Path]
@@ -200,6 +201,62 @@ MUTANTS = {
         "headers=self.headers, timeout",
         "timeout",
         "test_a_tool_answers",
+    ),
+    "a job without a key": (
+        JOBS,
+        CLIENT,
+        'self._with("Idempotency-Key", key or secrets.token_urlsafe())',
+        "self",
+        "test_what_got_no_answer_is_sent_again_with_its_key",
+    ),
+    "a job is asked for once": (
+        JOBS,
+        CLIENT,
+        "if not broke_off(error):\n                    raise\n                failure",
+        "if True:\n                    raise\n                failure",
+        "test_what_got_no_answer_is_sent_again_with_its_key",
+    ),
+    "a stream from its beginning": (
+        JOBS,
+        CLIENT,
+        'self._with("Last-Event-ID", last_id) if last_id else self',
+        "self",
+        "test_a_stream_that_breaks_goes_on_where_it_was",
+    ),
+    "a stream without an end": (
+        JOBS,
+        CLIENT,
+        "if answer.status_code == 204:",
+        "if answer.status_code == 205:",
+        "test_a_stream_that_breaks_goes_on_where_it_was",
+    ),
+    "who is refused asks again": (
+        JOBS,
+        CLIENT,
+        "if failures == TIMES or not broke_off(error):",
+        "if failures == TIMES:",
+        "test_a_stream_that_breaks_goes_on_where_it_was",
+    ),
+    "a stream that ends is the end": (
+        JOBS,
+        CLIENT,
+        "while True:",
+        "for _ in range(1):",
+        "test_a_job_is_followed_from_stream_to_stream",
+    ),
+    "a job that failed has a result": (
+        JOBS,
+        CLIENT,
+        'if job["result"] is None:',
+        "if False:",
+        "test_a_job_that_fails_says_why",
+    ),
+    "too late is an error": (
+        JOBS,
+        CLIENT,
+        "if error.status == 409:",
+        "if False:",
+        "test_a_job_is_cancelled",
     ),
     "a refusal without its reason": (
         WEBSOCKET,

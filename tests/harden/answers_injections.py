@@ -41,6 +41,7 @@ EVERYWHERE: tuple[family.Answers, ...] = (
     INFERENCE,
     {"style": "simple"},
     {"style": "mcp"},
+    {"style": "jobs"},
     {"style": "flask"},
     {"style": "django"},
     {**SERVER, "server_app": "gradio"},

@@ -55,6 +55,12 @@ def raises(trial: Trial) -> str:
             code, reason = connection.close_code, connection.close_reason or ""
             assert (code, reason) == (1011, "internal error"), f"{code} {reason!r}"
             assert "Traceback" in service.log.read_text(), "no traceback in the log"
+    for style in trial.styles("jobs", quick=0):
+        with (
+            served(trial.project(style, {"handlers.py": "jobs.py"})) as service,
+            trial.case("jobs fail"),
+        ):
+            check_job(service)
     plain = "; simple: FastAPI's own, in plain text" if trial.options.full else ""
     return f"500 in JSON and websocket 1011; log: a traceback with the request's id{plain}"
 
@@ -91,6 +97,20 @@ def check_tool(service: Service) -> None:
             if line.get("request_id") == "fault-2" and PASSWORD in line.get("exception", "")
         ],
     )
+
+
+def check_job(service: Service) -> None:
+    """Who asked for a job that raises learns that it failed; the log has the rest, with the id of the job."""
+    job = ask(service, "/jobs", {"fails": True}).json()["id"]
+    wait_for("the job fails", lambda: ask(service, f"/jobs/{job}").json()["status"] == "failed")
+    for answer in (ask(service, f"/jobs/{job}"), ask(service, f"/jobs/{job}/events")):
+        assert b"The work failed" in answer.body, answer
+        assert PASSWORD.encode() not in answer.body, f"tells the error: {answer}"
+        assert b"Traceback" not in answer.body, f"tells the traceback: {answer}"
+    logged = [line for line in lines(service) if line.get("request_id") == job]
+    assert any(PASSWORD in line.get("exception", "") for line in logged), logged
+    again = ask(service, "/jobs", {}).json()["id"]
+    wait_for("another job is done", lambda: ask(service, f"/jobs/{again}").json()["result"])
 
 
 def check_logged(service: Service) -> None:
@@ -164,6 +184,19 @@ def in_flight(trial: Trial) -> str:
             with trial.case(f"{style} recovers"):
                 assert [each.result().status for each in waiting] == [200, 200]
                 assert ask(service, "/ok").status == 200
+    for style in trial.styles("jobs", quick=0):  # who follows a job takes up room, and a job none
+        project = trial.project(style, {"handlers.py": "jobs.py"})
+        with served(project, MAX_IN_FLIGHT="2") as service, ThreadPoolExecutor(2) as pool:
+            paths = [f"/jobs/{ask(service, '/jobs', {'seconds': 2}).json()['id']}" for _ in "123"]
+            waiting = [pool.submit(ask, service, f"{path}/events") for path in paths[:2]]
+            time.sleep(0.5)
+            with trial.case("jobs refuses"):
+                answer = ask(service, paths[2])
+                assert (answer.status, answer.headers.get("retry-after")) == (503, "1"), answer
+                assert ask(service, "/health").status == 200
+            with trial.case("jobs recovers"):
+                assert all(b"event: done" in each.result().body for each in waiting)
+                assert ask(service, paths[2]).status == 200
     return "503 with Retry-After: 1, /health 200, then all is well again"
 
 

@@ -50,7 +50,7 @@ KEYS = {"missing": None, "empty": "", "short": TOKEN[:12]}
 
 def bad_tokens(trial: Trial) -> str:
     """API_TOKENS is missing or malformed. Neither a container nor the local server starts; the last line says why."""
-    names = ("api", "flask", "simple", "inference", "django", "websocket", "mcp")
+    names = ("api", "flask", "simple", "inference", "django", "websocket", "mcp", "jobs")
     for style in trial.styles(*names, quick=1):
         kind = "Inference" if style == "inference" else "web"
         project = trial.project(style, auth="bearer")

@@ -6,10 +6,11 @@ from harden.faults_kit import Answer, Fault, Trial, ask
 from harden.service import Service, served
 
 OLD, NEW = secrets.token_hex(32), secrets.token_hex(32)
-# What each style is asked; a websocket says by GET what its handshake would be answered, and an MCP server 405.
+# What each style is asked; a websocket says by GET what its handshake would be answered, an MCP server 405,
+# and there is no such job.
 PATHS = {"simple": "/", "api": "/items/1", "inference": "/v1/models", "flask": "/", "django": "/"}
-PATHS |= {"websocket": "/ws", "mcp": "/mcp"}
-STYLES = ("api", "flask", "simple", "websocket", "mcp", "inference", "django")
+PATHS |= {"websocket": "/ws", "mcp": "/mcp", "jobs": "/jobs/1"}
+STYLES = ("api", "flask", "simple", "websocket", "mcp", "jobs", "inference", "django")
 
 
 def rotated(trial: Trial) -> str:

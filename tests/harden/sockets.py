@@ -35,6 +35,7 @@ STYLES = {
     "websocket": (b"POST /health", TEXT),
     # The version, which comes next, is one more header then.
     "mcp": (b"POST /mcp HTTP/1.1\r\nAccept: */*\r\nVersion:", CALL),
+    "jobs": (b"POST /jobs", b'{"texts": ["one two three four"], "pause": 0}'),
     "inference": (b"POST /generate", b'{"prompt": "one", "max_new_tokens": 2}'),
 }
 SLICED = ("api", "flask")

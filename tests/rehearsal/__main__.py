@@ -13,7 +13,7 @@ from pathlib import Path
 import family
 import projects
 
-from . import combinations, mutants, perform, probe
+from . import combinations, jobs, mutants, perform, probe
 from .stage import Stage
 
 # Fewer would mean that some were lost on the way.
@@ -80,6 +80,12 @@ def rehearse_all(
     rows.append(
         Row("containers served, deployed by README's commands", len(done), requests, lap(started))
     )
+
+    if any(each["style"] == "jobs" for each in chosen):
+        started = time.monotonic()
+        seen = jobs.check(stage, template, folder / "jobs")
+        print(f"  jobs on both runners: {seen} checks", flush=True)
+        rows.append(Row("jobs, one suite for both runners", seen, 0, lap(started)))
 
     started = time.monotonic()
     result = combinations.deploy_all(

@@ -34,6 +34,7 @@ SECONDS = 30
 JSON = {"Content-Type": "application/json"}
 MCP = JSON | {"Accept": "application/json, text/event-stream"}
 LARGE = b"x" * 5_000_000
+JOB = "/jobs/ffffffff" + "0" * 32  # nobody started it
 PAGE = {"Origin": "https://page.example.com"}
 PREFLIGHT = PAGE | {"Access-Control-Request-Method": "POST"}
 
@@ -100,6 +101,16 @@ BAD = {
         (Ask("DELETE", "/mcp", {"Mcp-Session-Id": "1"}), 405),
         (Ask("GET", "/nowhere"), 404),
     ],
+    "jobs": [
+        *bodies("/jobs", [{"texts": 7}, {"texts": []}, {"texts": ["a"], "pause": -1}, ["a"]], 422),
+        (post("/jobs", {"texts": ["a"]}, **{"Idempotency-Key": "x" * 256}), 422),
+        (Ask("GET", JOB), 404),
+        (Ask("GET", f"{JOB}/events", {"Last-Event-ID": "last"}), 404),
+        (Ask("DELETE", JOB), 404),
+        (Ask("PUT", JOB, JSON, b"{}"), 405),
+        (Ask("GET", "/jobs/00000001" + "0" * 32), 410),
+        (Ask("GET", "/jobs/%00"), 404),
+    ],
     "websocket": [(Ask("POST", "/ws"), 405), (Ask("GET", "/nowhere"), 404)],
     "command": [(Ask("GET", "/nowhere"), 404), (Ask("DELETE", "/"), 501)],
     "gradio": [(Ask("DELETE", "/health"), 404)],
@@ -121,6 +132,7 @@ MORE = [
 OK = {  # a request that is answered with 200, by kind
     "api": Ask("GET", "/items/2"),
     "inference": post("/generate", {"prompt": "The sea", "max_new_tokens": 1}),
+    "jobs": Ask("GET", "/health"),
     "mcp": rpc("tools/call", name="shorten", arguments={"text": "one two", "max_words": 1}),
     "gradio": Ask("GET", "/health"),
     "streamlit": Ask("GET", "/_stcore/health"),
@@ -142,7 +154,7 @@ VOLATILE = {
 GRADIO = re.compile(rb'"app_id":\d+|"component_class_id":"\w+"')
 HEALTH = {
     **dict.fromkeys(
-        ["api", "inference", "websocket", "mcp", "flask", "django"], ("/health", "/ready")
+        ["api", "inference", "websocket", "mcp", "jobs", "flask", "django"], ("/health", "/ready")
     ),
     **dict.fromkeys(["gradio", "command"], ("/health",)),
 }

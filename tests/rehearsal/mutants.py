@@ -17,7 +17,7 @@ from pathlib import Path
 import family
 import projects
 
-from . import perform, promise
+from . import jobs, perform, promise
 from .plane import Deployment
 from .stage import Stage
 
@@ -32,11 +32,13 @@ WEBSOCKET = {"style": "websocket", "auth": "bearer"}
 INFERENCE = {"style": "inference", "auth": "proxy"}
 MCP = {"style": "mcp", "auth": "bearer"}
 STREAMLIT = {"style": "server", "server_app": "streamlit", "auth": "none"}
+JOBS = {"style": "jobs", "auth": "none"}
 
 PYPROJECT = "pyproject.toml"
 MODAL_APP = "src/myapi/modal_app.py"
 WEB = "src/myapi/web.py"
 HANDLERS = "src/myapi/handlers.py"
+NOTED = "src/myapi/jobs.py"
 
 # Texts of rendered projects.
 MOUNT = """    # Last, because it is mounted when a container starts: a change of code builds nothing.
@@ -561,6 +563,78 @@ MUTANTS = [
         MCP,
         "Session (not found|terminated)",
         [(WEB, "stateless_http=True", "stateless_http=False")],
+    ),
+    Mutant(
+        "a cancellation that nobody notes",
+        JOBS,
+        "jobs in containers, cancelled_in_the_middle",
+        [
+            (
+                NOTED,
+                'status = first_to_note(self.runner.notes, f"{job_id}/end", "cancelled")',
+                'status = "cancelled"',
+            )
+        ],
+        steps=jobs.deploy_and_check,
+    ),
+    Mutant(
+        "work that goes on when it was cancelled",
+        JOBS,
+        "jobs in containers, cancelled_in_the_middle: it works on",
+        [(NOTED, '        self.runner.cancel(self.runner.notes.get(f"{job_id}/call"))\n', "")],
+        steps=jobs.deploy_and_check,
+    ),
+    Mutant(
+        "threads that begin what was cancelled",
+        JOBS,
+        "jobs in threads, cancelled_while_it_waits",
+        [
+            (
+                NOTED,
+                '    if notes.get(f"{job_id}/end") == "cancelled":\n        return {',
+                "    if False:\n        return {",
+            )
+        ],
+        steps=jobs.deploy_and_check,
+    ),
+    Mutant(
+        "a key that is forgotten",
+        JOBS,
+        "jobs in containers, one_key_one_job",
+        [
+            (
+                NOTED,
+                "if not notes.put(note, (job_id, digest), skip_if_exists=True):",
+                "if not notes.put(note, (job_id, digest)):",
+            )
+        ],
+        steps=jobs.deploy_and_check,
+    ),
+    Mutant(
+        "an error of the work that looks like one of the way",
+        JOBS,
+        f"jobs in containers, failures: after {jobs.SECONDS} seconds still .*running",
+        [(NOTED, "        raise Crashed(type(error).__name__) from None\n", "        raise\n")],
+        steps=jobs.deploy_and_check,
+    ),
+    Mutant(
+        "jobs in the container that takes requests",
+        JOBS,
+        "jobs in containers, failures",
+        [
+            (
+                MODAL_APP,
+                "LocalRunner() if modal.is_local() else ModalRunner(run_job, notes)",
+                "LocalRunner()",
+            )
+        ],
+        steps=jobs.deploy_and_check,
+    ),
+    Mutant(
+        "a job that is lost with its container",
+        JOBS,
+        "run_job: retries: promised 1, deployed 0",
+        [(MODAL_APP, "    retries=1,\n", "")],
     ),
     Mutant(
         "an application that is never ready",

@@ -105,7 +105,10 @@ def serve(
     if kind == "inference":
         volumes = {"/models": tiny_model(project)}
         extra = {"MODEL_DEVICE": "cpu"}  # the one thing that is not as deployed: there is no GPU
-    with stage.served(app, volumes=volumes, extra=extra) as served:
+    with contextlib.ExitStack() as stack:
+        if kind == "jobs":
+            stack.enter_context(stage.working(app, "run_job"))
+        served = stack.enter_context(stage.served(app, volumes=volumes, extra=extra))
         worker = served.container.worker
         caller = credentials(stage, app, str(known["project_slug"]))
         token = caller.get("TOKEN", "") if auth == "bearer" else ""

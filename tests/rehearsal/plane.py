@@ -89,6 +89,13 @@ class ControlPlane(Service):
     def _new(self, prefix: str) -> str:
         return f"{prefix}-{next(self._numbers)}"
 
+    def retry_policy(self, function_id: str) -> api_pb2.FunctionRetryPolicy:
+        """Of a deployed function."""
+        apps = self._apps.values()
+        return next(
+            app.functions[function_id].retry_policy for app in apps if function_id in app.functions
+        )
+
     # Names of the methods are those of the protocol's calls.
 
     async def AppGetByDeploymentName(

@@ -29,6 +29,7 @@ WEB = {
     "simple": ("", "FUNCTION"),
     "inference": ("Inference", "ASGI_APP"),
     "mcp": ("", "ASGI_APP"),
+    "jobs": ("", "ASGI_APP"),
     "websocket": ("", "ASGI_APP"),
     "flask": ("", "WSGI_APP"),
     "django": ("", "WSGI_APP"),
@@ -60,13 +61,14 @@ PLAIN: Table = dict.fromkeys(NUMBERS, 0) | {
     "secrets": {},
     "variables": {},
     "volumes": {},
+    "retries": 0,
     "unasked": [],
 }
 # Fields that must say nothing.
 UNASKED = """
     batch_max_size block_network cloud_bucket_mounts cloud_provider_str enable_gpu_snapshot
     function_serialized http_config is_server network_access proxy_id
-    resources.ephemeral_disk_mb resources.memory_mb_max resources.milli_cpu_max retry_policy schedule
+    resources.ephemeral_disk_mb resources.memory_mb_max resources.milli_cpu_max schedule
     shared_volume_mounts single_use_containers
 """
 UNASKED_OF_IMAGE = """
@@ -126,6 +128,16 @@ def _promised(answers: family.Answers, project: Path) -> Table:
                 "TQDM_POSITION": "-1",
             },
             "volumes": {"/models": (f"{slug}-models", "read and write")},
+        }
+    if known["style"] == "jobs":
+        functions["run_job"] = PLAIN | {
+            "cpu": "1.000",
+            "memory": 1024,
+            "max_containers": 10,
+            "timeout": 3600,
+            "startup_timeout": 60,
+            "regions": _listed(known["region"]),
+            "retries": 1,
         }
     web = {
         "kind": kind,
@@ -256,6 +268,7 @@ def _deployed_function(
             )
             for volume in function.volume_mounts
         },
+        "retries": function.retry_policy.retries,
         "unasked": _filled(function, UNASKED),
         **{
             path: [_short(mount[path]) for mount in mounts if path in mount]

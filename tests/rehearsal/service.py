@@ -15,10 +15,14 @@ class Service:
     """Answers the calls that a subclass has a method for: `async def AppCreate(self, request) -> reply`.
 
     A method that returns None answers with an empty reply; an async generator answers with a stream.
+
+    Args:
+        beside: others whose methods answer the calls that it has none for.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *beside: object) -> None:
         self.unknown: list[str] = []  # calls that nobody here knows
+        self._answering = (self, *beside)
         self._server: Server | None = None
 
     def __mapping__(self) -> Mapping[str, Handler]:
@@ -33,7 +37,9 @@ class Service:
     async def _answer(self, path: str, reply_type: type[Message], stream: Any) -> None:
         name = path.rpartition("/")[2]
         request = await stream.recv_message()
-        method = getattr(self, name, None)
+        method = next(
+            (getattr(each, name) for each in self._answering if hasattr(each, name)), None
+        )
         if method is None:
             self.unknown.append(name)
             raise grpclib.GRPCError(Status.UNIMPLEMENTED, f"the rehearsal does not know {name}")

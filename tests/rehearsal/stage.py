@@ -7,11 +7,13 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Coroutine, Iterator, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from . import deploy, image
+from .calls import Calls
 from .container import Container, ContainerError, main_function, web_method
 from .edge import Edge, Server
 from .plane import ControlPlane, Deployment
@@ -36,6 +38,7 @@ class Stage:
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="stage-")).resolve()
         self.plane = ControlPlane()
+        self.calls = Calls(self.plane.retry_policy)
         self._loop = asyncio.new_event_loop()
         self._numbers = itertools.count(1)
         self._building = threading.Lock()
@@ -85,31 +88,13 @@ class Stage:
             ImageError: when the image lacks something.
         """
         name = function or main_function(app)
-        definition = app.functions[app.function_ids[name]]
-        with self._building:
-            built = image.build(app.chain(definition.image_id), self.folder / "images")
-            client = image.client_folder(self.folder / "client")
-        folder = self.folder / f"container-{next(self._numbers)}"
-        folder.mkdir()
-        worker = Worker(web_method(definition))
-        container = Container.start(
-            app,
-            name,
-            folder,
-            files=self.plane.files,
-            worker=worker,
-            worker_url=self._do(worker.listen(str(folder / "worker.sock"))),
-            built=built,
-            client=client,
-            volumes=volumes or {},
-            extra=extra or {},
-        )
-        watching = asyncio.run_coroutine_threadsafe(worker.watch(container.process), self._loop)
+        container, watching = self._start(app, name, volumes or {}, extra or {})
+        worker = container.worker
         edge = Edge(worker)
         server = Server(edge)
         serving = asyncio.run_coroutine_threadsafe(server.run_until_told(), self._loop)
         address = "{}:{}".format(*container.address)
-        url = f"http://{address}" if definition.is_server else server.url
+        url = f"http://{address}" if container.function.is_server else server.url
         served = Served(url, container, edge)
         try:
             container.await_ready(seconds)
@@ -117,7 +102,7 @@ class Stage:
                 yield served
             except Exception as error:  # of whoever asks; only the container knows why
                 raise ContainerError(f"{error}\n{container.account()}") from error
-            if definition.is_server:
+            if container.function.is_server:
                 container.process.terminate()
             else:
                 self._loop.call_soon_threadsafe(worker.stop)
@@ -128,3 +113,67 @@ class Stage:
             server.should_exit = True
             serving.result()
             self._do(worker.close())
+
+    @contextlib.contextmanager
+    def working(
+        self, app: Deployment, function: str, *, faults: bool = False
+    ) -> Iterator[list[Container]]:
+        """Run two containers of a function that is called by `.spawn()`; end them on the way out, and judge those still there.
+
+        Args:
+            faults: whether it may print tracebacks.
+
+        Raises:
+            ContainerError: when one does not start, or does not end cleanly.
+            ImageError: when the image lacks something.
+        """
+        started = [self._start(app, function, {}, {}) for _ in range(2)]
+        containers = [container for container, _ in started]
+        try:
+            for container in containers:
+                container.await_ready(90)
+            try:
+                yield containers
+            except Exception as error:
+                said = "\n".join(container.account() for container in containers)
+                raise ContainerError(f"{error}\n{said}") from error
+            left = [container for container in containers if container.process.poll() is None]
+            for container in left:
+                self._loop.call_soon_threadsafe(container.worker.stop)
+            for container in left:
+                container.await_end(faults)
+        finally:
+            for container, watching in started:
+                container.kill()
+                watching.result()
+                self._do(container.worker.close())
+
+    def _start(
+        self,
+        app: Deployment,
+        name: str,
+        volumes: Mapping[str, Path],
+        extra: Mapping[str, str],
+    ) -> tuple[Container, Future[None]]:
+        """A container, and what is done when it is over."""
+        definition = app.functions[app.function_ids[name]]
+        with self._building:
+            built = image.build(app.chain(definition.image_id), self.folder / "images")
+            client = image.client_folder(self.folder / "client")
+        folder = self.folder / f"container-{next(self._numbers)}"
+        folder.mkdir()
+        worker = Worker(web_method(definition), self.calls)
+        container = Container.start(
+            app,
+            name,
+            folder,
+            files=self.plane.files,
+            worker=worker,
+            worker_url=self._do(worker.listen(str(folder / "worker.sock"))),
+            built=built,
+            client=client,
+            volumes=volumes,
+            extra=extra,
+        )
+        watching = asyncio.run_coroutine_threadsafe(worker.watch(container.process), self._loop)
+        return container, watching

@@ -11,8 +11,10 @@ from typing import Any
 from modal._serialization import deserialize_data_format, serialize, serialize_data_format
 from modal_proto import api_pb2
 
+from .calls import Calls
 from .service import Service
 
+HEARTBEAT_SECONDS = 10  # it may take; the client gives it 15
 SUCCESS = api_pb2.GenericResult.GENERIC_STATUS_SUCCESS
 Message = dict[str, Any]  # of ASGI
 
@@ -55,8 +57,9 @@ class Worker(Service):
     failed_inputs: the exceptions that left the application, one for each request.
     """
 
-    def __init__(self, method: str) -> None:
-        super().__init__()
+    def __init__(self, method: str, calls: Calls) -> None:
+        super().__init__(calls)
+        self.calls = calls
         self.method = method  # of the class; empty for a function
         self.failed_start = ""
         self.failed_inputs: list[str] = []
@@ -67,6 +70,7 @@ class Worker(Service):
         self.ready = asyncio.Event()  # it asks for inputs, or says that its server is up
         self._calls: dict[str, Call] = {}
         self._inputs: asyncio.Queue[api_pb2.FunctionGetInputsItem] = asyncio.Queue()
+        self._cancelled: asyncio.Queue[str] = asyncio.Queue()
         self._numbers = itertools.count(1)
         self.restored: tuple[Path, Path] | None = (
             None  # the file that ends a snapshot: before, then
@@ -86,7 +90,7 @@ class Worker(Service):
             data_format=api_pb2.DATA_FORMAT_PICKLE,
             method_name=self.method,
         )
-        self._inputs.put_nowait(
+        self.put(
             api_pb2.FunctionGetInputsItem(
                 input_id=call.input_id, function_call_id=f"fc-{number}", input=function_input
             )
@@ -101,6 +105,15 @@ class Worker(Service):
         self.dead = True
         for call in self._calls.values():
             call.end()
+        self.calls.lose(self)
+
+    def put(self, item: api_pb2.FunctionGetInputsItem) -> None:
+        """Queue an input."""
+        self._inputs.put_nowait(item)
+
+    def cancel(self, input_id: str) -> None:
+        """Have the container end its work on an input."""
+        self._cancelled.put_nowait(input_id)
 
     def stop(self) -> None:
         """Ask the container to end once its inputs are done."""
@@ -112,7 +125,13 @@ class Worker(Service):
         pass
 
     async def ContainerHeartbeat(self, request: Any) -> api_pb2.ContainerHeartbeatResponse:
-        return api_pb2.ContainerHeartbeatResponse()
+        """Keep it until there is something to say, so that nobody waits for the next one."""
+        try:
+            input_id = await asyncio.wait_for(self._cancelled.get(), HEARTBEAT_SECONDS)
+        except TimeoutError:
+            return api_pb2.ContainerHeartbeatResponse()
+        event = api_pb2.CancelInputEvent(input_ids=[input_id])
+        return api_pb2.ContainerHeartbeatResponse(cancel_input_event=event)
 
     async def ContainerServerLifecycleReady(self, request: Any) -> None:
         self.ready.set()
@@ -126,6 +145,7 @@ class Worker(Service):
         self, request: api_pb2.FunctionGetInputsRequest
     ) -> api_pb2.FunctionGetInputsResponse:
         self.ready.set()
+        self.calls.offer(request.function_id, self)
         item = await self._inputs.get()
         self.at_once += not item.kill_switch
         return api_pb2.FunctionGetInputsResponse(inputs=[item])
@@ -150,10 +170,12 @@ class Worker(Service):
 
     async def FunctionPutOutputs(self, request: api_pb2.FunctionPutOutputsRequest) -> None:
         for output in request.outputs:
+            self.at_once -= 1
+            if self.calls.put_output(output):
+                continue
             call = next(call for call in self._calls.values() if call.input_id == output.input_id)
             if output.result.status != SUCCESS:
                 self.failed_inputs.append(output.result.exception or "it was cancelled")
-            self.at_once -= 1
             call.end()
 
     async def TaskResult(self, request: api_pb2.TaskResultRequest) -> None:

@@ -43,13 +43,22 @@ OTHERS: dict[str, list[object]] = {
     "gpu_snapshot": [True],
 }
 ONLY_IN = {  # questions that not every kind is asked
-    "enforce_domain": {"api", "inference", "websocket", "mcp", "flask", "django"},
+    "enforce_domain": {"api", "inference", "websocket", "mcp", "jobs", "flask", "django"},
     "gpu": {"inference"},
     "gpu_snapshot": {"inference"},
     "model_id": {"inference"},
     "model_revision": {"inference"},
     "server_command": {"command"},
-    "requests_per_minute": {"simple", "api", "inference", "websocket", "mcp", "flask", "django"},
+    "requests_per_minute": {
+        "simple",
+        "api",
+        "inference",
+        "websocket",
+        "mcp",
+        "jobs",
+        "flask",
+        "django",
+    },
     "server_port": {"gradio", "streamlit", "command"},
 }
 # Answers without which a question is not asked.
