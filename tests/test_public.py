@@ -54,6 +54,14 @@ CHANGED_STARTERS: Mapping[str, tuple[str, str]] = {
         "83a9a0de8d4373c93a4896838ccbffda26ad8b69726b19a2e1e233abbc4ef7e7",
         "1.3.0: no busy loop without descriptors, no query in the log",
     ),
+    "template/{{ streamlit }}/src/{{ package_name }}/handlers.py": (
+        "ab0768f22e8e773bd2f69242f24fdf9375a33ae10e85fafd9fdef338c910287a",
+        "1.4.0: reads a file that is uploaded; an old one stays with its old page",
+    ),
+    "template/{{ streamlit }}/tests/test_handlers.py": (
+        "34ea8d65f7cf0c9941f5344ddc4fc62d10b23fbb4458341f807c539385ced21e",
+        "1.4.0: the tests of that",
+    ),
     "template/{{ websocket }}/src/{{ package_name }}/settings.py": (
         "e4151beeb0fe85ca471260afe6f32edb7f29e67347a7f16d6a1cf47a6485282c",
         "1.3.0: limits of requests at once and of their time, hosts; unset, nothing changes",
