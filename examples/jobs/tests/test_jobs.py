@@ -197,10 +197,14 @@ def test_who_comes_again_gets_what_is_newer(client: TestClient, work: Work) -> N
     assert (answer.status_code, answer.content) == (204, b"")
 
 
-def test_a_stream_ends_before_modal_ends_it(
-    work: Work, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+@pytest.mark.parametrize("limit", [("EVENTS_SECONDS", "0.3"), ("REQUEST_SECONDS", "0.6")])
+def test_a_stream_ends_before_it_is_ended(
+    work: Work,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+    limit: tuple[str, str],
 ) -> None:
-    monkeypatch.setenv("EVENTS_SECONDS", "0.3")
+    monkeypatch.setenv(*limit)
     client: TestClient = request.getfixturevalue("client")
     url = start(client)
     wait(client, url, half)
@@ -301,6 +305,7 @@ def test_a_second_attempt_goes_on_counting(work: Work) -> None:
     number = notes.get("job/progress")[-1]["id"]
     jobs.perform(notes, "job", "call", {})
     assert notes.get("job/progress")[-1]["id"] > number
+    assert notes.get("job/call") == "call", "its asker may be gone"
 
 
 def test_only_the_newest_events_are_kept() -> None:

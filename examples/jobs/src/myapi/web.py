@@ -124,7 +124,7 @@ def routes(jobs: Jobs, settings: Settings) -> APIRouter:
     ) -> AsyncIterator[ServerSentEvent]:
         # FastAPI sends a comment where nothing happens for 15 seconds.
         yield ServerSentEvent(retry=RETRY_MILLISECONDS)
-        until = time.monotonic() + settings.events_seconds
+        until = time.monotonic() + min(settings.events_seconds, settings.request_seconds / 2)
         while time.monotonic() < until:
             job, events = await asyncio.to_thread(jobs.read, job_id)
             for event in newer(events, seen):
