@@ -14,6 +14,7 @@ from typing import Any
 
 from harden import contracts_mutants
 from harden.contracts_report import Report, read
+from harden.faults_kit import ask
 from harden.report import Options, Row
 from harden.service import Service, render, served
 
@@ -58,10 +59,13 @@ class Subject:
 
 
 # Pydantic takes true for 1 where a starter says `int`, as every model does that people write.
-LAX = ("(was integer, became boolean)",)
+LAX = ("(was integer, became boolean)", "pause: Incorrect type")
+# Where several routes have one path, Starlette names the methods of the first in `Allow`.
+FIRST_ROUTE = "Missing documented methods: DELETE"
 SUBJECTS = (
     Subject("api", "bearer", (170, 2_600), lax=LAX),
     Subject("api", "proxy", (170, 2_600), lax=LAX),
+    Subject("jobs", "bearer", (60, 900), untold=(FIRST_ROUTE,), lax=LAX),
     Subject("inference", "bearer", (20, 260), "Qwen/Qwen2.5-0.5B-Instruct"),
     Subject("simple", "proxy", (350, 5_200)),
     # Modal makes that application, and its decorator has no place for another answer.
@@ -83,11 +87,15 @@ def run(options: Options) -> Iterator[Row]:
         name = f"{subject.style} {subject.auth}"
         project = render(options, f"{PART} {name}", style=subject.style, auth=subject.auth)
         report = Report()
-        with served(project) as service:
+        # Of a job that runs schemathesis would read events for as long as they come.
+        with served(project, EVENTS_SECONDS="0.1") as service:
             document = fetch(service)
-            for each in (
-                (document, narrow(document, subject.model)) if subject.model else (document,)
-            ):
+            documents = [document]
+            if subject.model:
+                documents.append(narrow(document, subject.model))
+            if subject.style == "jobs":
+                documents = [without_keys(document), of_one_job(document, cancelled(service))]
+            for each in documents:
                 fuzz(options, service, each, report, subject.examples[options.full], seed)
         report.forget(subject.untold)
         report.forget(subject.lax, surely=False)
@@ -189,6 +197,36 @@ def narrow(document: Mapping[str, Any], model: str) -> dict[str, Any]:
         each["model"] = {"const": model}
     for parameter in narrowed["paths"]["/v1/models/{name}"]["get"]["parameters"]:
         parameter["schema"] = {"const": model}
+    return narrowed
+
+
+def cancelled(service: Service) -> str:
+    """The id of a job that was started and cancelled: what may be asked of it is answered at once."""
+    job = {"texts": ["one"] * 100, "pause": 60}
+    answer = ask(service, "/jobs", job)
+    path = answer.headers["location"]
+    headers = {"Authorization": service.headers["Authorization"]}
+    request = urllib.request.Request(f"{service.url}{path}", headers=headers, method="DELETE")  # noqa: S310
+    urllib.request.urlopen(request, timeout=20).close()  # noqa: S310
+    return path.rpartition("/")[2]
+
+
+def without_keys(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The document without Idempotency-Key: of two jobs with one key the second is refused, as no document can say."""
+    narrowed = copy.deepcopy(dict(document))
+    del narrowed["paths"]["/jobs"]["post"]["parameters"]
+    return narrowed
+
+
+def of_one_job(document: Mapping[str, Any], job_id: str) -> dict[str, Any]:
+    """The document with that one job wherever a path names one, since random ones exist nowhere."""
+    narrowed = copy.deepcopy(dict(document))
+    narrowed["paths"].pop("/jobs")
+    for path, item in narrowed["paths"].items():
+        for operation in item.values() if "{job_id}" in path else ():
+            for parameter in operation["parameters"]:
+                if parameter["name"] == "job_id":
+                    parameter["schema"] = {"const": job_id}
     return narrowed
 
 

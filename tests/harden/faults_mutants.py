@@ -87,6 +87,30 @@ MUTANTS = {
         Change("connection.py", 'Close(1011, "internal error")', 'Close(1000, "")'),
         "websocket closes: .*1000",
     ),
+    "a job tells the error": Mutant(
+        RAISES,
+        "jobs",
+        Change(
+            "jobs.py",
+            "raise Crashed(type(error).__name__) from None",
+            'outcome = {"status": "failed", "error": f"The work failed: {error}"}',
+        ),
+        "jobs fail: .*tells the error",
+    ),
+    "the log of a job is anybody's": Mutant(
+        RAISES,
+        "jobs",
+        Change("jobs.py", "    logs.request_id.set(job_id)", "    pass"),
+        r"jobs fail: AssertionError: \[\]",
+    ),
+    "who follows a job takes no room": Mutant(
+        "too many requests in flight",
+        "jobs",
+        Change(
+            "middleware.py", TURN, '            self.in_flight += "events" not in scope["path"]\n'
+        ),
+        "jobs refuses: ",
+    ),
     "half an answer is a whole one": Mutant(
         LATE,
         "flask",

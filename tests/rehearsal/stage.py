@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Coroutine, Iterator, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -20,6 +20,7 @@ from .plane import ControlPlane, Deployment
 from .worker import Worker
 
 T = TypeVar("T")
+CONTAINERS = 64  # at once, at most
 
 
 @dataclass
@@ -40,6 +41,8 @@ class Stage:
         self.plane = ControlPlane()
         self.calls = Calls(self.plane.retry_policy)
         self._loop = asyncio.new_event_loop()
+        # One waits for the end of each container, and several that wait for one another's.
+        self._loop.set_default_executor(ThreadPoolExecutor(CONTAINERS))
         self._numbers = itertools.count(1)
         self._building = threading.Lock()
         threading.Thread(target=self._loop.run_forever, name="stage", daemon=True).start()

@@ -129,7 +129,7 @@ def main(client: Client) -> None:
     for progress in client.follow(job["id"]):
         print(f"{progress['done']} of {progress['total']} texts, {progress['message']} words")
     print(client.result(job["id"]))
-    slow = client.start(["five"] * 1000, pause=1)
+    slow = client.start(["five"] * 100, pause=1)
     print("cancelled" if client.cancel(slow["id"]) else "too late")
 
 

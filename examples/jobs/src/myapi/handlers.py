@@ -14,8 +14,8 @@ from .progress import JobError, Report
 class JobInput(BaseModel):
     """What `POST /jobs` takes. What does not fit is refused with 422, before a job starts."""
 
-    texts: list[Annotated[str, Field(max_length=10_000)]] = Field(
-        min_length=1, max_length=1_000, examples=[["one two three", "four"]]
+    texts: list[Annotated[str, Field(max_length=1_000)]] = Field(
+        min_length=1, max_length=100, examples=[["one two three", "four"]]
     )
     pause: float = Field(
         default=0, ge=0, le=60, description="Seconds for each text, in the place of hard work"
