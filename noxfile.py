@@ -10,6 +10,7 @@ nox -s try -- flask auth=bearer   render a project, install it, test it, serve i
 import os
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -20,23 +21,12 @@ STYLES = sorted(path.stem for path in (ROOT / "styles").glob("*.yml"))
 
 nox.needs_version = ">=2025.2.9"
 nox.options.error_on_missing_interpreters = True
-nox.options.sessions = [
-    "lint",
-    "questions",
-    "lowest",
-    "examples",
-    "matrix",
-    "engine",
-    "hooks",
-    "workflows",
-    "harden",
-    "update",
-    "broken",
-    "project",
-    "docs",
-    "newcomer",
-    "rehearse",
-]
+nox.options.sessions = ["lint", "lanes", "harden"]
+# What runs beside each other: both lanes wait for servers and processes a part of their time. `harden` measures, alone.
+LANES = (
+    ("update", "project", "questions", "docs", "lowest", "examples"),
+    ("matrix", "rehearse", "workflows", "broken", "engine", "hooks", "newcomer"),
+)
 
 # All proofs share one environment: what every style installs is large, and the same each time.
 PROOF = ROOT / ".nox" / "proof"
@@ -65,7 +55,9 @@ def run(session: nox.Session, command: str, *arguments: str, modal: str = "") ->
         session.run(*pip, *wants, external=True)
         installed.write_text(wanted + pinned)
     path = os.pathsep.join((str(scripts), os.environ["PATH"]))
-    session.run(str(scripts / command), *arguments, env={"PATH": path}, external=True)
+    # Many processes import the same: what one has compiled, the next need not.
+    env = {"PATH": path, "PYTHONDONTWRITEBYTECODE": None}
+    session.run(str(scripts / command), *arguments, env=env, external=True)
 
 
 def run_module(session: nox.Session, name: str, *arguments: str, modal: str = "") -> None:
@@ -95,6 +87,26 @@ def lint(session: nox.Session) -> None:
     run(session, "ruff", "check")
     run(session, "ruff", "format", "--check")
     run(session, "mypy")
+
+
+@proof
+def lanes(session: nox.Session) -> None:
+    """All proofs but `lint` and `harden`, in two lanes beside each other; what each says comes when its lane is through."""
+    run(session, "python", "--version")  # both need the environment: it is made before
+    running = []
+    for number, names in enumerate(LANES, start=1):
+        log = ROOT / ".nox" / f"lane-{number}.log"
+        command = [sys.executable, "-m", "nox", "--sessions", *names]
+        with log.open("w") as out:
+            process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)  # noqa: S603
+            running.append((log, process))
+    failed = []
+    for log, process in running:
+        status = process.wait()
+        print(log.read_text(), flush=True)
+        failed += [log.name] if status else []
+    if failed:
+        session.error(f"Something failed in {' and '.join(failed)}, see above")
 
 
 @proof

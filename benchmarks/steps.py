@@ -12,6 +12,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from . import model
+from .__main__ import render
+
 # Requests that are answered at once, and tokens that each has behind it.
 SIZES = [(1, 64), (1, 1_000), (8, 64), (32, 64), (32, 1_000), (64, 64), (64, 1_000)]
 TURNS, STEPS = 3, 10
@@ -19,8 +24,6 @@ HEAD = "| requests | tokens each | launched ms | recorded ms | times as fast |"
 
 
 def main() -> None:
-    from .__main__ import render
-
     with tempfile.TemporaryDirectory() as folder:
         sys.path.insert(0, str(render(Path(folder)) / "src"))
         engine = make_engine(Path(folder) / "model")
@@ -31,8 +34,6 @@ def main() -> None:
 
 def make_engine(path: Path) -> Any:
     from myapi.transformers_engine import TransformersEngine
-
-    from . import model
 
     model.llama().save_pretrained(path)
     model.make_tokenizer(model.make_words()).save_pretrained(path)
@@ -45,8 +46,6 @@ def make_engine(path: Path) -> Any:
 
 def row(engine: Any, rows: int, length: int) -> str:
     """Medians, in milliseconds, and the median of each turn's ratio."""
-    import torch
-
     graphs, took = engine._graphs, list[tuple[float, float]]()
     with torch.inference_mode():
         for _ in range(TURNS):
@@ -61,7 +60,6 @@ def row(engine: Any, rows: int, length: int) -> str:
 
 def seconds(engine: Any, rows: int, length: int) -> float:
     """One step, with the choice of its tokens, when it has run a few times."""
-    import torch
     from myapi.sampling import Sampling, choose
     from myapi.slots import Step
 

@@ -32,7 +32,8 @@ its server and its middleware with one that is there, or has no HTTP of its own 
 
 * **Combinations**: of answers, each rendered, parsed, linted, formatted, imported and deployed by the real client (`matrix`, `rehearse`).
 * **Auth**: its values; with each, the project is installed and its own tests run, it is served and called as its README says
-  (`project`), and served by Modal's container runtime (`rehearse`).
+  (`project`), and served by Modal's container runtime (`rehearse`). Open to all and behind Modal's proxy are the same there: of
+  the two, one is served, and of the other only the tests of what is deployed run.
 * **Updates**: other answers that an update is given, besides every other style and back (`update`).
 * **Journeys**: what people do on its pages in a real browser (`browser`).
 * **Mutants**: projects of this style that are broken in one place, which some check must catch.
@@ -60,7 +61,7 @@ def styles() -> str:
     auths = Counter(map(family.kind, family.styles()))
     updates = Counter(switch.kind for switch in switches.answers())
     journeys = Counter(family.kind(answers) for answers, _ in test_pages.JOURNEYS)
-    broken = Counter(map(_kind, _mutants()))
+    broken = Counter(map(family.kind, _mutants()))
     hardened = _hardened()
     assert len(combinations) >= LEAST_KINDS, "styles are missing"
     columns = ["combinations", "auth", "updates", "journeys", "mutants", *hardened]
@@ -127,13 +128,10 @@ def _mutants() -> Iterable[family.Answers]:
     yield from (mutant[0] for mutant in test_broken_pages.MUTANTS.values())
     yield from (mutant[0] for mutant in test_broken_projects.MUTANTS.values())
     yield from (mutant[0] for mutant in test_rendered_client.MUTANTS.values())
-    yield from ({"style": "inference"} for _ in test_engine.MUTANTS)
+    for torn in test_engine.MUTANTS.values():
+        yield family.choice(family.kinds()[torn.kind])
     for style, mutants in limits.MUTANTS.items():
         yield from ({"style": style} for _ in mutants)
-
-
-def _kind(answers: family.Answers) -> str:
-    return family.kind(family.known(answers))
 
 
 def _table(head: list[str], rows: Iterable[list[object]]) -> str:

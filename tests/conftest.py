@@ -16,6 +16,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def isolated(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ.update(family.isolate(tmp_path_factory.mktemp("home")))
+    # Projects install the same packages, and types of those take mypy most of its time; it knows files by their hash.
+    os.environ["MYPY_CACHE_DIR"] = str(tmp_path_factory.mktemp("mypy"))
     # A shell starts jobs in the background with SIGINT ignored, and all that they start inherits that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
@@ -22,11 +22,8 @@ BEGIN, END = "<!-- gallery: written by nox -s examples -->\n", "<!-- end of gall
 
 
 def main(write: bool) -> None:
-    chosen = ("style", "server_app")
-    seen = {
-        family.kind(answers): {name: answers[name] for name in chosen if name in answers}
-        for answers in family.styles()
-    }
+    seen = {family.kind(answers): family.choice(answers) for answers in family.styles()}
+    seen["websocket-server"] = {"style": "websocket", "server_kind": "server"}
     with tempfile.TemporaryDirectory() as folder:
         os.environ.update(family.isolate(Path(folder, "home")))
         template = family.export(Path(folder, "template"))
@@ -52,15 +49,16 @@ def main(write: bool) -> None:
         sys.exit("\n".join(differences) + "\nexamples/ is stale: nox -s examples -- write")
 
 
-def gallery(fresh: Path, styles: Iterable[str]) -> str:
+def gallery(fresh: Path, seen: Mapping[str, family.Answers]) -> str:
     """One line, a picture where there is a page, and the tree of source files for each style, as Markdown."""
     parts = []
-    for style in styles:
-        facts = yaml.safe_load((family.ROOT / "styles" / f"{style}.yml").read_text())
+    for style, answers in seen.items():
+        facts = yaml.safe_load((family.ROOT / f"styles/{family.kind(answers)}.yml").read_text())
         project = fresh / style
         files = sorted(path.relative_to(project).as_posix() for path in project.rglob("*.*"))
         tree = [f"    {file}" for file in files if file.startswith(("examples/", "src/", "tests/"))]
         line = facts["about"].partition(". ")[0].rstrip(".\n")
+        line += ", as a Modal Server" if "server_kind" in answers else ""
         picture = f"docs/images/{style}.png"  # taken by nox -s browser -- --write
         shown = (
             f"![{style} in a browser]({picture})\n\n" if (family.ROOT / picture).exists() else ""

@@ -6,9 +6,10 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
+from unittest.mock import patch
 
 import copier
 import jinja2
@@ -19,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 NAME = "myapi"  # every render lands in a folder of this name, which names the project too
 Answers = dict[str, Any]
 Item = TypeVar("Item")
+KIND = ("style", "server_app", "task")  # the questions that lead to a kind of project
 SAY_SECONDS = 5.0  # between two lines of a long work
 
 
@@ -39,14 +41,14 @@ def _copier_yml() -> dict[str, Any]:
     return data
 
 
-def combinations() -> Iterator[Answers]:
+@functools.cache
+def combinations() -> Sequence[Answers]:
     """Every combination of the choice and yes-or-no questions that somebody can give.
 
     Questions are walked in Copier's order with its own rules: one that is not asked takes its default, a choice
     whose validator speaks is not offered, and free text takes its default.
     """
-    for _, given in _walk(list(questions()), {"_folder_name": NAME}, {}):
-        yield given
+    return [given for _, given in _walk(list(questions()), {"_folder_name": NAME}, {})]
 
 
 def overlays(answers: Answers) -> set[str]:
@@ -74,26 +76,51 @@ def known(answers: Answers) -> Answers:
     return values
 
 
+def accepts(answers: Answers) -> bool:
+    """Whether Copier asks for each of these answers, all others at their default, and takes it."""
+    values = known(answers)
+    return all(_is_asked(name, values) and _takes(name, values) for name in answers)
+
+
+def _takes(name: str, known: Answers) -> bool:
+    question = questions()[name]
+    if options := list(_offered(question, known)):
+        return known[name] in options
+    return not str(_render(question.get("validator", ""), known)).strip()
+
+
 def _walk(
-    names: list[str], known: Answers, given: Answers, only: Answers | None = None
+    names: list[str],
+    known: Answers,
+    given: Answers,
+    only: Answers | None = None,
+    first: Collection[str] = (),
 ) -> Iterator[tuple[Answers, Answers]]:
-    """Yield what is known in the end (all values) and what was given (the choices)."""
+    """Yield what is known in the end (all values) and what was given (the choices).
+
+    `only` allows these answers and no others; with `first` every other question than those takes the first it offers.
+    """
     if not names:
         yield known, given
         return
     name, *rest = names
     question = questions()[name]
     options = list(_offered(question, known)) if _is_asked(name, known) else []
-    for value in options:
+    for value in options[:1] if first and name not in first else options:
         if only is None or only.get(name) == value:
-            yield from _walk(rest, known | {name: value}, given | {name: value}, only)
+            yield from _walk(rest, known | {name: value}, given | {name: value}, only, first)
     if not options:
-        yield from _walk(rest, known | {name: _default(question, known)}, given, only)
+        yield from _walk(rest, known | {name: _default(question, known)}, given, only, first)
 
 
 def _default(question: Mapping[str, Any], known: Answers) -> Any:
     value = _render(question["default"], known)
-    return value if question["type"] == "str" else yaml.safe_load(str(value))
+    return value if question["type"] == "str" else _load(str(value))
+
+
+@functools.cache
+def _load(text: str) -> Any:
+    return yaml.load(text, yaml.CSafeLoader)
 
 
 def _is_asked(name: str, known: Answers) -> bool:
@@ -114,7 +141,8 @@ def _offered(question: Mapping[str, Any], known: Answers) -> Iterator[Any]:
 
 
 def _render(value: Any, known: Answers) -> Any:
-    return _template(value).render(known) if isinstance(value, str) else value
+    is_plain = not isinstance(value, str) or "{" not in value
+    return value if is_plain else _template(value).render(known)
 
 
 @functools.cache
@@ -136,13 +164,16 @@ def _says_yes(value: Any) -> bool:
     return str(value).strip().lower() in {"true", "yes", "1", "y", "on"}
 
 
+@functools.cache
 def styles() -> list[Answers]:
-    """Each style, server app and auth once; all other answers at their default."""
-    seen: dict[str, Answers] = {}
-    for answers in combinations():
-        key = {name: answers.get(name) for name in ("style", "server_app", "auth")}
-        seen.setdefault(str(key), answers)
-    return list(seen.values())
+    """Each kind with each auth once; all other answers at their default."""
+    start = {"_folder_name": NAME}
+    return [given for _, given in _walk(list(questions()), start, {}, first=(*KIND, "auth"))]
+
+
+def is_like_behind_the_proxy(answers: Answers) -> bool:
+    """Whether it is open to all, of a kind that can also be behind Modal's proxy: to the container both are the same."""
+    return answers.get("auth") == "none" and "proxy" in known(answers)["facts"]["auth"]
 
 
 def kinds() -> Mapping[str, Answers]:
@@ -153,9 +184,26 @@ def kinds() -> Mapping[str, Answers]:
     return found
 
 
+def servers() -> list[Answers]:
+    """Each kind that can be a Modal Server, as one; all other answers at their default."""
+    every = []
+    for answers in kinds().values():
+        as_server = choice(answers) | {"tune": True, "server_kind": "server"}
+        every += [as_server] if accepts(as_server) else []
+    return every
+
+
 def kind(answers: Answers) -> str:
     """The name of the file in styles/ that holds the facts for these answers, or for all values."""
-    return str(answers["server_app"] if answers["style"] == "server" else answers["style"])
+    if answers["style"] == "server":
+        return str(answers["server_app"])
+    task = answers.get("task", "generate") if answers["style"] == "inference" else "generate"
+    return str(answers["style"] if task == "generate" else task)
+
+
+def choice(answers: Answers) -> Answers:
+    """Of these answers those that lead to their kind."""
+    return {name: answers[name] for name in KIND if name in answers}
 
 
 def identify(answers: Answers) -> str:
@@ -192,13 +240,18 @@ def render(template: Path, folder: Path, answers: Answers) -> Path:
     return project
 
 
-def remember_compiled() -> None:
-    """Let every Jinja environment of this process share what was compiled, for a run of many renders.
+def render_fast() -> None:
+    """Let this process render with a quarter of the work, for a run of many renders. The files are the same.
 
-    Copier makes an environment for each copy and compiles the whole of copier.yml, each path part and each file
-    again: two thirds of the time, for the same code objects each time. And it reads copier.yml with YAML's slow loader.
+    Copier makes an environment for each copy and compiles the whole of copier.yml, each path part and each file again,
+    to the same code objects each time; so all environments share them. It reads copier.yml with YAML's slow loader.
+    Once all is answered, it gathers the answers anew for each part of each path. And it asks Git whether a folder
+    is a repository for each copy, and after every file whether it keeps the executable bit, which it does but on Windows.
     """
     yaml.SafeLoader = yaml.CSafeLoader  # type: ignore[assignment, misc]
+    worker = copier._main.Worker
+    assert hasattr(worker, "_sync_git_index_executable_bit"), "this Copier does not ask Git"
+    worker._sync_git_index_executable_bit = lambda *_: None  # type: ignore[method-assign]
     compile_once = functools.cache(jinja2.Environment.compile)
     first: list[jinja2.Environment] = []
 
@@ -207,6 +260,40 @@ def remember_compiled() -> None:
         return compile_once(first[0], *arguments, **options)
 
     jinja2.Environment.compile = compile_  # type: ignore[assignment, method-assign]
+    template: Any = copier._template
+    template.get_repo = functools.cache(template.get_repo)
+    _answer_once(worker)
+
+
+def _answer_once(worker: Any) -> None:
+    """Let a Worker of Copier gather its answers once for all files, and render equal parts of paths once."""
+    write, gather, render_text = (
+        worker._render_template,
+        worker._render_context,
+        worker._render_string,
+    )
+
+    def write_all(self: Any) -> None:
+        answers_file = self.answers_relpath
+        known = gather(self)
+
+        @functools.cache
+        def render_part(text: str) -> str:
+            return str(render_text(self, text))
+
+        def render_(self: Any, text: str, extra_context: Answers | None = None) -> str:
+            return (
+                str(render_text(self, text, extra_context)) if extra_context else render_part(text)
+            )
+
+        with (
+            patch.object(worker, "_render_context", lambda _: {**known}),
+            patch.object(worker, "_render_string", render_),
+            patch.object(worker, "answers_relpath", answers_file),
+        ):
+            write(self)
+
+    worker._render_template = write_all
 
 
 def counted(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
@@ -223,6 +310,10 @@ def use_memory() -> None:
     """Let temporary files lie in memory, Copier's too, for thousands that come and go."""
     if Path("/dev/shm").is_dir():  # noqa: S108
         os.environ["TMPDIR"] = tempfile.tempdir = "/dev/shm"  # noqa: S108
+
+
+# For a project's own tests in the proofs' environment: plugins of pytest that no project has are slow to import.
+OWN_PLUGINS = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "anyio.pytest_plugin"}
 
 
 def isolate(folder: Path) -> dict[str, str]:

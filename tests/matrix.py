@@ -1,4 +1,4 @@
-"""Every combination of answers: rendered, each fifth twice, parsed, linted, formatted, imported.
+"""Every combination of answers: rendered, each twentieth twice, parsed, linted, formatted, imported.
 
     python tests/matrix.py [--sample]
 
@@ -25,7 +25,7 @@ import family
 # Fewer would mean that choices were lost on the way, not that the family shrank.
 LEAST_COMBINATIONS = 1_000
 LEAST_PACKAGES = 100
-AGAIN = 5  # one of so many is rendered twice
+AGAIN = 20  # one of so many is rendered twice
 # What was rendered last, for other proofs of the same template on the same machine.
 KEPT = family.ROOT / ".nox" / "rendered"
 
@@ -114,9 +114,11 @@ def distinct(trees: list[Tree], prefix: str = "", suffix: str = "") -> list[Tree
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sample", action="store_true", help="each style and auth once")
+    parser.add_argument(
+        "--sample", action="store_true", help="each style and auth once, and each Modal Server"
+    )
     sample = parser.parse_args().sample
-    combinations = family.styles() if sample else list(family.combinations())
+    combinations = [*family.styles(), *family.servers()] if sample else family.combinations()
     print(f"{len(combinations)} combinations", flush=True)
     if not sample:
         assert len(combinations) >= LEAST_COMBINATIONS, "too few combinations: this proves nothing"
@@ -132,7 +134,7 @@ def main() -> None:
             (template, store.folder, answers, 1 if number % AGAIN else 2)
             for number, answers in enumerate(combinations)
         ]
-        with multiprocessing.Pool(initializer=family.remember_compiled) as pool:
+        with multiprocessing.Pool(initializer=family.render_fast) as pool:
             rendered = pool.imap(render, tasks, chunksize=4)
             trees = list(family.counted(rendered, len(tasks), "rendered"))
         if not sample:

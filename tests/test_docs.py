@@ -80,7 +80,9 @@ def test_what_is_not_run_says_why() -> None:
 def test_who_may_call_is_what_each_style_offers() -> None:
     rows = re.findall(r"^\| (`.*`) \|.*\| ([a-z, ]+) \|$", PAGES["docs/choosing.md"], re.MULTILINE)
     said = {
-        kind: auth.split(", ") for kinds, auth in rows for kind in re.findall(r"`(\w+)`", kinds)
+        kind: auth.split(", ")
+        for kinds, auth in rows
+        for kind in re.findall(r"`(?:task=)?(\w+)`", kinds)
     }
     assert said == {path.stem: yaml.safe_load(path.read_text())["auth"] for path in STYLES}
 

@@ -1,18 +1,19 @@
 """The inference style with the real torch and transformers, which its users install as an extra of several GB."""
 
-import os
 import re
 import shutil
 import subprocess
-import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 import family
+from warm import Warm
 
-INFERENCE = [answers for answers in family.styles() if answers["style"] == "inference"]
+INFERENCE = [answers for answers in family.styles() if family.kind(answers) == "inference"]
+ENCODERS = ["embed", "classify", "rerank"]
 # Each auth, and everything that a container can start from. Neither changes what the other does.
 STARTS = [{}, {"memory_snapshot": False}, {"gpu_snapshot": True}]
 # Modules that make texts.
@@ -25,14 +26,26 @@ COMBINATIONS = [answers | start for answers, start in zip(INFERENCE, STARTS, str
 
 @pytest.mark.parametrize("answers", COMBINATIONS, ids=family.identify)
 def test_its_tests_pass_on_a_model_made_on_the_spot(
-    template: Path, unbroken: Path, tmp_path: Path, answers: family.Answers
+    template: Path, unbroken: Path, warm: Warm, tmp_path: Path, answers: family.Answers
 ) -> None:
     project = family.render(template, tmp_path, answers)
     subprocess.run(["uv", "lock", "--quiet"], cwd=project, check=True)
     # An engine that is the same in every file needs no second test.
     again = answers != COMBINATIONS[0] and engine(project) == engine(unbroken)
-    tests = run_tests(project, "-rs", *(["--ignore=tests/test_engine.py"] if again else []))
-    assert tests.returncode == 0, tests.stdout[-8000:] + tests.stderr[-2000:]
+    tests = warm.run(project, "-rs", *(["--ignore=tests/test_engine.py"] if again else []))
+    assert tests.returncode == 0, tests.stdout[-8000:]
+    assert not re.search(r"\d+ skipped", tests.stdout), (
+        f"a skipped test proves nothing:\n{tests.stdout}"
+    )
+    assert int(re.findall(r"(\d+) passed", tests.stdout)[-1]) >= 100, tests.stdout
+
+
+@pytest.mark.parametrize("kind", ENCODERS)
+def test_an_encoders_tests_pass_too(template: Path, warm: Warm, tmp_path: Path, kind: str) -> None:
+    project = family.render(template, tmp_path, family.kinds()[kind])
+    subprocess.run(["uv", "lock", "--quiet"], cwd=project, check=True)
+    tests = warm.run(project, "-rs")
+    assert tests.returncode == 0, tests.stdout[-8000:]
     assert not re.search(r"\d+ skipped", tests.stdout), (
         f"a skipped test proves nothing:\n{tests.stdout}"
     )
@@ -48,21 +61,11 @@ def engine(project: Path) -> dict[str, bytes]:
     }
 
 
-def run_tests(project: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", "--color=no", *options],
-        cwd=project,
-        env={
-            **os.environ,
-            "PYTHONPATH": str(project / "src"),
-            "HF_HUB_OFFLINE": "1",
-            "OMP_NUM_THREADS": "1",  # torch would take every core, and another test runs beside this one
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
+@pytest.fixture(scope="module")
+def warm() -> Iterator[Warm]:
+    warm = Warm()
+    yield warm
+    warm.close()
 
 
 @dataclass(frozen=True)
@@ -73,9 +76,150 @@ class Mutant:
     old: str
     new: str
     test: str
+    kind: str = "inference"
 
 
 MUTANTS = {
+    "an encoder that reads padding": Mutant(
+        "transformers_engine.py",
+        "(torch.arange(longest) < lengths[:, None]).long()",
+        "torch.ones(len(texts), longest).long()",
+        "test_inference.py::test_the_class_serves_the_model",
+        "embed",
+    ),
+    "an encoder that does not compare": Mutant(
+        "transformers_engine.py",
+        "        self._compare_padding()\n",
+        "",
+        "test_engine.py::test_a_model_that_reads_padding_does_not_start",
+        "embed",
+    ),
+    "an encoder that reads one at a time": Mutant(
+        "transformers_engine.py",
+        "batch_tokens=self.limits.batch_tokens",
+        "batch_tokens=1",
+        "test_engine.py::test_many_at_once_get_what_each_gets_alone",
+        "embed",
+    ),
+    "an encoder that passes over what its tokenizer says": Mutant(
+        "transformers_engine.py",
+        "context, self.tokenizer.model_max_length)",
+        "context)",
+        "test_engine.py::test_what_the_model_cannot_read_is_refused",
+        "embed",
+    ),
+    "a last token that is padding": Mutant(
+        "head.py",
+        "mask.sum(1) - 1",
+        "mask.shape[1] - 1",
+        "test_head.py::test_tokens_become_one_vector_as_the_model_says",
+        "embed",
+    ),
+    "a mean of padding too": Mutant(
+        "head.py",
+        "(states * weights).sum(1)",
+        "states.sum(1)",
+        "test_head.py::test_tokens_become_one_vector_as_the_model_says",
+        "embed",
+    ),
+    "a layer that is passed over": Mutant(
+        "head.py",
+        "if unknown or",
+        "if",
+        "test_head.py::test_what_is_not_known_is_no_guess",
+        "embed",
+    ),
+    "weights that are made up": Mutant(
+        "head.py",
+        'if not name.startswith("pooler.")}',
+        "if not name}",
+        "test_head.py::test_weights_that_are_missing_are_no_guess",
+        "embed",
+    ),
+    "labels of a model that has none": Mutant(
+        "head.py",
+        'if missing := loaded["missing_keys"]:',
+        "if missing := set[str]():",
+        "test_head.py::test_a_model_that_was_trained_for_something_else_is_no_guess",
+        "classify",
+    ),
+    "one label of a model that gives several": Mutant(
+        "head.py",
+        "scores.sigmoid() if self.is_multiple else scores.softmax(1)",
+        "scores.softmax(1)",
+        "test_head.py::test_scores_become_probabilities_as_the_model_says",
+        "classify",
+    ),
+    "the unlikeliest label": Mutant(
+        "handlers.py",
+        "label = max(scores",
+        "label = min(scores",
+        "test_handlers.py::test_each_text_has_its_likeliest_label",
+        "classify",
+    ),
+    "a score that is taken as it is": Mutant(
+        "head.py",
+        "return scores.sigmoid()",
+        "return scores",
+        "test_head.py::test_a_score_becomes_relevance",
+        "rerank",
+    ),
+    "a judgement by labels": Mutant(
+        "head.py",
+        "if count != 1:",
+        "if count < 1:",
+        "test_head.py::test_a_model_with_labels_is_no_guess",
+        "rerank",
+    ),
+    "the worst first": Mutant(
+        "handlers.py",
+        "key=lambda index: -scores[index]",
+        "key=lambda index: scores[index]",
+        "test_handlers.py::test_the_best_comes_first",
+        "rerank",
+    ),
+    "a pair that is read as one text": Mutant(
+        "transformers_engine.py",
+        "inputs = tokenizer(list(texts),",
+        'inputs = tokenizer([text if isinstance(text, str) else " ".join(text) for text in texts],',
+        "test_engine.py::test_tokens_are_counted",
+        "rerank",
+    ),
+    "values of another's text": Mutant(
+        "batching.py",
+        "zip(chosen, read, strict=True)",
+        "zip(chosen, reversed(read), strict=True)",
+        "test_batching.py::test_values_come_in_the_order_of_the_texts",
+        "embed",
+    ),
+    "one who holds up all others": Mutant(
+        "batching.py",
+        "self._waiting.rotate(-1)",
+        "pass",
+        "test_batching.py::test_many_texts_of_one_do_not_hold_up_another",
+        "embed",
+    ),
+    "a pass for who has left": Mutant(
+        "batching.py",
+        "if not each.done.cancelled())",
+        "if each)",
+        "test_batching.py::test_who_leaves_is_left_out",
+        "embed",
+    ),
+    "more padding than text": Mutant(
+        "batching.py",
+        " or count * longest - total > overhead + total // 4",
+        "",
+        "test_batching.py::test_texts_of_about_one_length_go_together",
+        "embed",
+    ),
+    "a broken model that goes on": Mutant(
+        "batching.py",
+        "if self._failures == ATTEMPTS:",
+        "if False:",
+        "test_batching.py::test_a_model_that_goes_on_failing_ends_the_process",
+        "embed",
+    ),
     "a cache that stays where a request left": Mutant(
         "batching.py",
         "self._slots.move(len(self._rows), index, last.length)",
@@ -264,14 +408,24 @@ def unbroken(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return family.render(template, tmp_path_factory.mktemp("unbroken"), INFERENCE[0])
 
 
+@pytest.fixture(scope="module")
+def encoders(template: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return {
+        kind: family.render(template, tmp_path_factory.mktemp(kind), family.kinds()[kind])
+        for kind in ENCODERS
+    }
+
+
 @pytest.mark.parametrize("name", MUTANTS)
-def test_its_tests_catch_what_is_broken(unbroken: Path, tmp_path: Path, name: str) -> None:
+def test_its_tests_catch_what_is_broken(
+    unbroken: Path, encoders: dict[str, Path], warm: Warm, tmp_path: Path, name: str
+) -> None:
     mutant = MUTANTS[name]
-    project = Path(shutil.copytree(unbroken, tmp_path / "myapi"))
+    project = Path(shutil.copytree(encoders.get(mutant.kind, unbroken), tmp_path / "myapi"))
     broken = project / "src" / family.NAME / mutant.file
     text = broken.read_text()
     assert text.count(mutant.old) == 1, "the mutant does not fit any more"
     broken.write_text(text.replace(mutant.old, mutant.new))
-    tests = run_tests(project, "--exitfirst", f"tests/{mutant.test}")
+    tests = warm.run(project, "--exitfirst", f"tests/{mutant.test}")
     assert tests.returncode, tests.stdout[-3000:]
     assert re.search(rf"^FAILED tests/{re.escape(mutant.test)}", tests.stdout, re.MULTILINE)

@@ -103,6 +103,7 @@ def test_every_overlay_has_a_question_and_every_style_an_overlay() -> None:
     assert folders <= computed
     choices = {*family.questions()["style"]["choices"].values()}
     choices |= {*family.questions()["server_app"]["choices"].values()}
+    choices |= {*family.questions()["task"]["choices"].values()} - {"generate"}
     assert choices <= folders
     assert {path.stem for path in (family.ROOT / "styles").glob("*.yml")} == choices - {"server"}
 

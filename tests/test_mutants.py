@@ -52,7 +52,7 @@ MUTANTS = {
     "an unused import": (HANDLERS, "from typing", "import os\nfrom typing", "F401"),
     "other formatting": (HANDLERS, "router = APIRouter()", "router=APIRouter( )", "ruff format"),
     "a renamed keyword": (LIMITS, "max_containers=", "concurrency_limit=", "max_containers"),
-    "a keyword that never was": (LIMITS, "timeout=", "time_out=", "time_out"),
+    "a keyword that never was": (LIMITS, "memory=", "ram=", "ram"),
     "an async factory": (MODAL_APP, "def web()", "async def web()", "InvalidError"),
     "a factory with parameters": (MODAL_APP, "def web()", "def web(x: int = 1)", "InvalidError"),
     "a warning at import": (
@@ -80,7 +80,7 @@ MUTANTS = {
 
 def proof(template: Path, folder: Path) -> None:
     """What the matrix does, on one combination: api with bearer."""
-    answers = next(a for a in family.combinations() if (a["style"], a["auth"]) == ("api", "bearer"))
+    answers = next(a for a in family.styles() if (a["style"], a["auth"]) == ("api", "bearer"))
     store = matrix.Store(folder / "store")
     store.folder.mkdir(parents=True)
     tree = matrix.render((template, store.folder, answers, 2))

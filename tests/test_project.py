@@ -1,4 +1,4 @@
-"""Every style with every auth, as its user has it."""
+"""Every style with every auth, and every Modal Server, as its user has it."""
 
 import itertools
 import signal
@@ -20,7 +20,10 @@ ENDS: list[End] = [
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     wanted = metafunc.config.getoption("style")
-    chosen = [answers for answers in family.styles() if wanted in (None, family.kind(answers))]
+    # Who may call changes nothing in how a server ends.
+    kinds = family.kinds().values() if "ends" in metafunc.fixturenames else family.styles()
+    every = [*kinds, *family.servers()]
+    chosen = [answers for answers in every if wanted in (None, family.kind(answers))]
     assert chosen, f"no such style: {wanted}"
     parameters = [  # each is made once, by one of the workers
         pytest.param(
@@ -35,7 +38,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def ends(request: pytest.FixtureRequest) -> list[End]:
-    """Every way for each style, one way for each project: who may call changes nothing in how a server ends."""
+    """Every way for each style, and one for a Modal Server, whose local server is the same."""
     answers = request.node.callspec.params["project"]
     return ENDS if answers == family.kinds()[family.kind(answers)] else ENDS[-1:]
 
@@ -61,11 +64,13 @@ def project(
     return made[name]
 
 
-def test_its_own_checks_pass(project: Project) -> None:
+def test_its_own_checks_pass_and_what_is_deployed_imports_in_silence(
+    project: Project, request: pytest.FixtureRequest
+) -> None:
+    if family.is_like_behind_the_proxy(request.node.callspec.params["project"]):
+        projects.check_own(project, "tests/test_modal_app.py")  # all else is as behind the proxy
+        return
     projects.check_suite(project)
-
-
-def test_the_deployed_module_imports_in_silence(project: Project) -> None:
     projects.check_import(project)
 
 
@@ -73,10 +78,9 @@ def test_the_documented_calls_answer_as_documented(project: Project) -> None:
     projects.check_calls(project)
 
 
-def test_it_ends_cleanly(project: Project, ends: list[End]) -> None:
+def test_it_ends_cleanly_and_says_in_one_line_what_port_is_taken(
+    project: Project, ends: list[End]
+) -> None:
     for number, times, options in ends:
         projects.check_end(project, number, times, options)
-
-
-def test_a_taken_port_is_one_line(project: Project) -> None:
     projects.check_taken_port(project)

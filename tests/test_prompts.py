@@ -17,6 +17,7 @@ from terminal import ASKS, DOWN, ENTER, ERASE, INTERRUPT, Terminal, terminal
 KINDS = family.kinds()
 STYLES = list(family.questions()["style"]["choices"].values())
 APPS = list(family.questions()["server_app"]["choices"].values())
+TASKS = list(family.questions()["task"]["choices"].values())
 
 
 @pytest.fixture
@@ -55,6 +56,8 @@ def check_dialogue(template: Path, folder: Path, kind: str, answers: family.Answ
     keys = {"style": DOWN * STYLES.index(answers["style"]) + ENTER}
     if kind in APPS:
         keys["server_app"] = DOWN * APPS.index(kind) + ENTER
+    if kind in TASKS:
+        keys["task"] = DOWN * TASKS.index(kind) + ENTER
     expected = family.asked(answers)
     with copying(template, folder) as session:
         for name in expected:
@@ -83,7 +86,7 @@ def check_dialogue(template: Path, folder: Path, kind: str, answers: family.Answ
         ),
         (
             "copier.yml",
-            "\"{{ style == 'inference' }}\"",
+            '"{{ facts.model is defined }}"',
             "\"{{ style != 'server' }}\"",
             "one question more",
         ),

@@ -43,8 +43,8 @@ CHANGED_STARTERS: Mapping[str, tuple[str, str]] = {
         "1.3.0: streams, and takes a seed; the old one works as before",
     ),
     "template/{{ inference }}/src/{{ package_name }}/settings.py": (
-        "a50585c8a64714adc106a41c30fe17414ea373830f77dc75e8c49187638ec0c8",
-        "1.3.0: limits of requests at once and of their time, hosts; unset, nothing changes",
+        "8bb13999613f620c8f904f4960f8c450433a748b5fd3834bc6b07463202cb0e0",
+        "1.4.0: what a Modal Server does, in comments; 1.3.0: limits, hosts; unset, nothing changes",
     ),
     "template/{{ inference }}/tests/test_handlers.py": (
         "8cf39138c6d55c489dfad641138eaaabb963509e5c48778f8f7754289afef0f7",
@@ -63,8 +63,8 @@ CHANGED_STARTERS: Mapping[str, tuple[str, str]] = {
         "1.4.0: the tests of that",
     ),
     "template/{{ websocket }}/src/{{ package_name }}/settings.py": (
-        "e4151beeb0fe85ca471260afe6f32edb7f29e67347a7f16d6a1cf47a6485282c",
-        "1.3.0: limits of requests at once and of their time, hosts; unset, nothing changes",
+        "1d610cf4f1f7dc8808ad937fd055a09303c6a10dcd56e1cf04a69ec9aed1cb15",
+        "1.4.0: what a Modal Server does, in comments; 1.3.0: limits, hosts; unset, nothing changes",
     ),
 }
 
@@ -268,4 +268,4 @@ def test_every_question_is_remembered_and_changed_by_the_update_tests() -> None:
         r"^  '(\w+)': \1,$", (family.ROOT / "includes/given.jinja").read_text(), re.MULTILINE
     )
     assert set(recalled) == asked, "includes/given.jinja: what is not in it changes in silence"
-    assert switches.OTHERS.keys() | {"style", "server_app"} == asked
+    assert switches.OTHERS.keys() | {*family.KIND} == asked

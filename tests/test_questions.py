@@ -48,7 +48,7 @@ def test_at_most_eight_are_asked_by_default(answers: family.Answers) -> None:
 
 
 def test_choices_are_labelled_with_their_value() -> None:
-    for name in ("style", "server_app", "auth", "ci", "license"):
+    for name in (*family.KIND, "auth", "ci", "license"):
         for label, value in ASKED[name]["choices"].items():
             assert label.startswith(value["value"] if isinstance(value, dict) else value)
 
@@ -56,6 +56,7 @@ def test_choices_are_labelled_with_their_value() -> None:
 SERVER: dict[str, Any] = {"style": "server"}
 COMMAND = {**SERVER, "server_app": "command"}
 INFERENCE = {"style": "inference"}
+VLLM = {**SERVER, "server_app": "vllm"}
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"project_name": 'my "api"'}, "is not a project name: use 1 to 64 letters"),
@@ -125,6 +126,27 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({**INFERENCE, "gpu": "h100"}, '"h100" is not a GPU'),
     ({**INFERENCE, "gpu": ""}, '"" is not a GPU'),
     ({**INFERENCE, "gpu": "T4," * 9 + "T4"}, "At most 8 kinds of GPU"),
+    ({**VLLM, "gpu": "none"}, "vLLM needs a GPU: name one, for example L40S"),
+    ({**VLLM, "gpu": "NOPE"}, '"NOPE" is not a GPU that Modal has'),
+    ({**VLLM, "gpu": "L4, T4"}, "which the T4 lacks"),
+    ({**VLLM, "gpu": "H100:3"}, 'among 1, 2, 4 or 8 GPUs, the same number of each kind; gpu is "H'),
+    ({**VLLM, "gpu": "H100:2, H200"}, "the same number of each kind"),
+    ({**VLLM, "gpu": "H100:2", "gpu_snapshot": True}, "A snapshot holds one GPU at most"),
+    ({**VLLM, "model_id": "owner/name/more"}, "is not the name of a model"),
+    *(
+        (
+            {**VLLM, "gpu": gpu, "model_id": model},
+            f"has weights of {size} GB, and {small} has room for {room} GB: {advice}",
+        )
+        for gpu, model, size, small, room, advice in (
+            ("L40S", "meta-llama/Llama-3.3-70B-Instruct", 140, "L40S", 40, "take gpu=H200:2, or"),
+            ("H200, L4", "Qwen/Qwen3-14B", 28, "L4", 20, "take gpu=L40S, or"),
+            ("H100", "RedHatAI/Llama-3.3-70B-Instruct-FP8", 70, "H100", 68, "take gpu=H200, or"),
+            ("A10", "mistralai/Mixtral-8x7B-v0.1", 112, "A10", 20, "take gpu=H200, or"),
+            ("L4", "TheBloke/Llama-2-70B-AWQ", 39, "L4", 20, "take gpu=L40S, or"),
+            ("B200:8", "owner/dense-1405b", 2810, "B200:8", 1227, "no container has more than"),
+        )
+    ),
     ({**INFERENCE, "model_id": "owner/name/more"}, "is not the name of a model"),
     ({**INFERENCE, "model_id": "../etc"}, "is not the name of a model"),
     ({**INFERENCE, "model_id": 'x"y'}, "is not the name of a model"),
@@ -193,6 +215,12 @@ ACCEPTED: list[dict[str, Any]] = [
     {"min_containers": 20},
     {"cpu": 2, "memory": 4096, "buffer_containers": 2},
     {**INFERENCE, "gpu": "none"},
+    {**INFERENCE, "gpu": "L4", "model_id": "meta-llama/Llama-3.3-70B-Instruct"},
+    {**VLLM, "gpu": "H100:2, H200:2", "model_id": "mistralai/Mixtral-8x7B-v0.1"},
+    {**VLLM, "gpu": "H100", "model_id": "openai/gpt-oss-120b"},
+    {**VLLM, "gpu": "L4", "model_id": "owner/model"},
+    {**VLLM, "gpu": "L4, A10", "model_id": "Qwen/Qwen3-30B-A3B-GPTQ-Int4"},
+    {**VLLM, "gpu": "H100, H200", "gpu_snapshot": True, "auth": "bearer"},
     {**INFERENCE, "gpu": "H100:2"},
     {**INFERENCE, "model_id": "a/b"},
     {**INFERENCE, "gpu": "H100!:8, B200+, A100-80GB:4, RTX-PRO-6000, T4, L4, A10:4, L40S"},

@@ -15,9 +15,11 @@ import family
 import projects
 
 API, PROXY = {"style": "api", "auth": "bearer"}, {"style": "api", "auth": "proxy"}
+EMBED = {"style": "inference", "task": "embed"}
 INFERENCE, WEBSOCKET = {"style": "inference"}, {"style": "websocket"}
 MCP = {"style": "mcp", "auth": "bearer"}
 JOBS = {"style": "jobs", "auth": "bearer"}
+VLLM = {"style": "server", "server_app": "vllm"}
 ENDPOINT, CLIENT = "examples/endpoint.py", "examples/client.py"
 SAME_HOST = "self.headers if origin(target) == origin(self.url) else {}"
 Broken = Callable[..., Path]
@@ -104,6 +106,14 @@ MUTANTS = {
     ),
     "another path": (API, CLIENT, '"/predict"', '"/predictions"', "test_predict"),
     "any error is none": (API, CLIENT, "== 404", "!= 0", "test_a_stranger_is_told_so"),
+    "only the first texts": (
+        EMBED,
+        CLIENT,
+        "while some := list(islice(rest, MOST)):",
+        "if some := list(islice(rest, MOST)):",
+        "test_more_texts_than_one_request_takes",
+    ),
+    "the farthest": (EMBED, CLIENT, "max(products)", "min(products)", "test_the_nearest"),
     "a stream is read whole": (
         INFERENCE,
         CLIENT,
@@ -258,6 +268,34 @@ MUTANTS = {
         "if False:",
         "test_a_job_is_cancelled",
     ),
+    "half an answer of an engine is whole": (
+        VLLM,
+        CLIENT,
+        'raise EndpointError(f"POST {CHAT}: the stream broke off")',
+        "return",
+        "test_a_stream_that_fails_is_not_taken_for_whole",
+    ),
+    "an engine's error is its answer": (
+        VLLM,
+        CLIENT,
+        'if "error" in data:',
+        "if False:",
+        "test_a_stream_that_fails_is_not_taken_for_whole",
+    ),
+    "an engine's words all at the end": (
+        VLLM,
+        CLIENT,
+        "for event in EventSource(answer):",
+        "for event in list(EventSource(answer)):",
+        "test_pieces_are_there_as_they_come",
+    ),
+    "an engine is told of no options": (
+        VLLM,
+        CLIENT,
+        '{"messages": said(text), **options}',
+        '{"messages": said(text)}',
+        "test_chat",
+    ),
     "a refusal without its reason": (
         WEBSOCKET,
         CLIENT,
@@ -307,8 +345,7 @@ def test_each_mutant_is_caught(broken: Broken, name: str) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"{file}::{test}"],
         cwd=project,
-        # What pytest-xdist and others bring is not the project's, and slow to import.
-        env={**os.environ, "PYTHONPATH": "src", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        env={**os.environ, **family.OWN_PLUGINS, "PYTHONPATH": "src"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -41,7 +41,7 @@ TYPED = (
 
 def run(options: Options) -> Iterator[Row]:
     family.use_memory()
-    with multiprocessing.Pool(2, initializer=family.remember_compiled) as pool:
+    with multiprocessing.Pool(2, initializer=family.render_fast) as pool:
         yield from random_sets(options, pool)
         yield from hostile_texts(options, pool)
         yield mutants_caught(options, pool)
@@ -93,7 +93,7 @@ def told(answers: family.Answers) -> str:
     return ", ".join(
         f"{name}={str(value)[:80]!r}"
         for name, value in answers.items()
-        if name in HARMLESS or name in ("style", "server_app", "auth", "license")
+        if name in HARMLESS or name in (*family.KIND, "auth", "license")
     )
 
 

@@ -131,14 +131,19 @@ def sets(draw: st.DrawFn, kind: str, wrong: str) -> Given:
         wrong: the question whose answer may be anything, or nothing.
     """
     kind = kind or draw(st.sampled_from(KINDS))
-    server = kind in choices("server_app")
-    answers: family.Answers = {"style": "server", "server_app": kind} if server else {"style": kind}
+    answers = family.choice(family.kinds()[kind])
     answers["auth"] = draw(st.sampled_from(possible_auth(kind)))
     for name, strategy in FINE.items():
         if draw(st.integers(0, 3)):
             answers[name] = draw(strategy)
     pair(answers, "min_containers", "max_containers", follows=True)
     pair(answers, "target_inputs", "max_inputs", follows=False)
+    if kind in ENGINES and "gpu" in answers:
+        answers["gpu"] = draw(ENGINE_GPUS)
+    if kind in ENCODERS and "gpu" in answers:
+        answers["gpu"] = answers["gpu"].partition(":")[0]
+    if kind in ENGINES and "model_id" in answers:  # one that says no size
+        answers["model_id"] = answers["model_id"].replace("b", "x").replace("B", "X")
     if ":" in answers.get("gpu", ""):
         answers["gpu_snapshot"] = False
     others = draw(st.lists(st.sampled_from(list(ANY)), max_size=1)) if wrong else []
@@ -246,6 +251,15 @@ FINE: dict[str, Strategy] = {
     "gpu_snapshot": st.booleans(),
 }
 
+# One number of each kind, and none without bfloat16.
+ENGINES = {"vllm"}
+ENCODERS = {"embed", "classify", "rerank"}  # one GPU each
+ENGINE_GPUS = st.builds(
+    lambda kinds, count: ", ".join(f"{kind}:{count}" if count > 1 else kind for kind in kinds),
+    st.lists(st.sampled_from([gpu for gpu in MORE_GPUS if gpu != "T4"]), min_size=1, max_size=8),
+    st.sampled_from((1, 2, 4)),
+)
+
 NEAR = st.builds(
     lambda text, extra, at: text[:at] + extra + text[at:],
     st.sampled_from(("main", "my-api", "a b", "eu", "T4", "me@example.com", "api.example.com", "")),
@@ -263,7 +277,7 @@ ANY_TEXT = st.one_of(
 )
 ANY: dict[str, Strategy] = {
     name: st.sampled_from(("nope", "", "None", "proxy\n", "3.10", "Ａ"))
-    for name in ("style", "server_app", "auth", "license", "python_version", "ci")
+    for name in (*family.KIND, "auth", "license", "python_version", "ci")
 }
 ANY |= {
     name: ANY_TEXT for name in FINE if family.questions()[name]["type"] == "str" and name not in ANY

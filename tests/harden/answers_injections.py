@@ -33,6 +33,7 @@ API = {"style": "api"}
 SERVER = {"style": "server"}
 COMMAND = {**SERVER, "server_app": "command"}
 INFERENCE = {"style": "inference"}
+VLLM = {**SERVER, "server_app": "vllm"}
 # The projects in which each kind of answer lands, beside the ones that take all of them.
 EVERYWHERE: tuple[family.Answers, ...] = (
     API,
@@ -46,11 +47,12 @@ EVERYWHERE: tuple[family.Answers, ...] = (
     {"style": "django"},
     {**SERVER, "server_app": "gradio"},
     {**SERVER, "server_app": "streamlit"},
+    VLLM,
 )
 WHERE: dict[str, Sequence[family.Answers]] = {
-    "gpu": [INFERENCE],
-    "model_id": [INFERENCE],
-    "model_revision": [INFERENCE],
+    "gpu": [INFERENCE, VLLM],
+    "model_id": [INFERENCE, VLLM],
+    "model_revision": [INFERENCE, VLLM],
     "server_command": [COMMAND],
 }
 

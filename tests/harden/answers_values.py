@@ -11,6 +11,7 @@ import yaml
 from markdown_it import MarkdownIt
 
 import family
+from harden.answers_given import ENCODERS
 from rehearsal.promise import NUMBERS, keys
 
 Table = dict[str, Any]
@@ -53,11 +54,11 @@ def expected(known: family.Answers, answers: family.Answers) -> Table:
             known["user_name"] or f"the authors of {known['project_name']}"
         ) + (". All rights reserved." if known["license"] == "proprietary" else "")
     kind = family.kind(known)
-    if kind in ("api", "inference", "gradio", "streamlit"):
+    if kind in ("api", "inference", *ENCODERS, "gradio", "streamlit"):
         table["title"] = known["project_name"]
     if kind in ("websocket", "inference"):
         table |= {"page title": known["project_name"], "page h1": known["project_name"]}
-    if kind == "inference":
+    if "model" in known["facts"]:
         table |= {name: known[name] for name in ("model_id", "model_revision")}
     if kind == "command":
         table["server_command"] = known["server_command"]
@@ -92,9 +93,11 @@ def default(name: str, known: family.Answers) -> object:
 def deployed(known: family.Answers) -> Table:
     """What stands in modal_app.py."""
     gpus = [part.strip() for part in known["gpu"].split(",")]
-    gpus = gpus if known["style"] == "inference" and known["gpu"] != "none" else []
+    gpus = gpus if "model" in known["facts"] and known["gpu"] != "none" else []
     regions = [part.strip() for part in known["region"].split(",") if part]
     snapshot = known["memory_snapshot"] and known["facts"]["snapshot"]
+    if "engine" in known["facts"]:
+        snapshot = known["gpu_snapshot"]
     table: Table = {
         **{name: known[name] for name in NUMBERS},
         "cpu": float(known["cpu"]),
@@ -107,7 +110,7 @@ def deployed(known: family.Answers) -> Table:
         "custom_domains": [known["custom_domain"]] if known["custom_domain"] else [],
         "requires_proxy_auth": known["auth"] == "proxy",
         "App": known["project_slug"],
-        "debian_slim": known["python_version"],
+        "Python": known["python_version"],
         "add_local_python_source": known["package_name"],
         "secret": (known["project_slug"], keys(known)) if keys(known) else None,
     }
@@ -210,8 +213,8 @@ def modal_app(path: Path) -> Iterator[tuple[str, Any]]:
         match node:
             case ast.Call(func=ast.Attribute(attr="App" | "add_local_python_source" as name)):
                 yield name, ast.literal_eval(node.args[0])
-            case ast.Call(func=ast.Attribute(attr="debian_slim" as name)):
-                yield name, ast.literal_eval(node.keywords[0].value)
+            case ast.Call(func=ast.Attribute(attr="debian_slim" | "from_registry")):
+                yield "Python", ast.literal_eval(node.keywords[0].value)
             case ast.Assign(targets=[ast.Name(id="PORT")], value=ast.Constant(value=port)):
                 yield "PORT", port
     (web,) = (

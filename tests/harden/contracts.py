@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import family
 from harden import contracts_mutants
 from harden.contracts_report import Report, read
 from harden.faults_kit import ask
@@ -67,6 +68,7 @@ SUBJECTS = (
     Subject("api", "proxy", (170, 2_600), lax=LAX),
     Subject("jobs", "bearer", (60, 900), untold=(FIRST_ROUTE,), lax=LAX),
     Subject("inference", "bearer", (20, 260), "Qwen/Qwen2.5-0.5B-Instruct"),
+    Subject("embed", "bearer", (40, 500), "Qwen/Qwen3-Embedding-0.6B"),
     Subject("simple", "proxy", (350, 5_200)),
     # Modal makes that application, and its decorator has no place for another answer.
     Subject("simple", "bearer", (350, 5_200), untold=("Undocumented status code: Received: 401 ",)),
@@ -85,7 +87,8 @@ def run(options: Options) -> Iterator[Row]:
     print(f"{PART}: seed {seed}", flush=True)
     for subject in SUBJECTS:
         name = f"{subject.style} {subject.auth}"
-        project = render(options, f"{PART} {name}", style=subject.style, auth=subject.auth)
+        chosen = family.choice(family.kinds()[subject.style])
+        project = render(options, f"{PART} {name}", **chosen, auth=subject.auth)
         report = Report()
         # Of a job that runs schemathesis would read events for as long as they come.
         with served(project, EVENTS_SECONDS="0.1") as service:
@@ -93,6 +96,8 @@ def run(options: Options) -> Iterator[Row]:
             documents = [document]
             if subject.model:
                 documents.append(narrow(document, subject.model))
+            if subject.style == "embed":
+                documents = [readable(each) for each in documents]
             if subject.style == "jobs":
                 documents = [without_keys(document), of_one_job(document, cancelled(service))]
             for each in documents:
@@ -200,14 +205,27 @@ def narrow(document: Mapping[str, Any], model: str) -> dict[str, Any]:
     return narrowed
 
 
+def readable(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The document with what only the model knows: a text has words, and a vector of the echo 8 dimensions."""
+    narrowed = copy.deepcopy(dict(document))
+    text = {"type": "string", "minLength": 1, "pattern": r"\S"}
+    texts = {"type": "array", "minItems": 1, "maxItems": 256, "items": text}
+    dimensions = {"anyOf": [{"type": "integer", "minimum": 1, "maximum": 8}, {"type": "null"}]}
+    schemas = narrowed["components"]["schemas"]
+    schemas["EmbedRequest"]["properties"] |= {"texts": texts, "dimensions": dimensions}
+    schemas["EmbeddingRequest"]["properties"] |= {
+        "input": {"anyOf": [text, texts]},
+        "dimensions": dimensions,
+    }
+    return narrowed
+
+
 def cancelled(service: Service) -> str:
     """The id of a job that was started and cancelled: what may be asked of it is answered at once."""
     job = {"texts": ["one"] * 100, "pause": 60}
     answer = ask(service, "/jobs", job)
     path = answer.headers["location"]
-    headers = {"Authorization": service.headers["Authorization"]}
-    request = urllib.request.Request(f"{service.url}{path}", headers=headers, method="DELETE")  # noqa: S310
-    urllib.request.urlopen(request, timeout=20).close()  # noqa: S310
+    assert ask(service, path, method="DELETE").status == 204, "a job is not cancelled"
     return path.rpartition("/")[2]
 
 

@@ -75,10 +75,7 @@ class Trial:
             files: which of the folder of broken ones stands in the place of each.
             answers: beside the style.
         """
-        if kind in ("gradio", "streamlit", "command"):
-            answers = {"style": "server", "server_app": kind, **answers}
-        else:
-            answers = {"style": kind, **answers}
+        answers = {**family.choice(family.kinds()[kind]), **answers}
         name = "-".join(["faults", *map(str, answers.values())])
         with RENDERING:
             original = render(self.options, name, **answers)
@@ -136,18 +133,24 @@ class Answer:
 
 
 def ask(
-    service: Service, path: str, body: object = None, *, timeout: float = 30, **headers: str
+    service: Service,
+    path: str,
+    body: object = None,
+    *,
+    method: str = "",
+    timeout: float = 30,
+    **headers: str,
 ) -> Answer:
-    """GET, or POST of a body as JSON."""
+    """GET, or POST of a body as JSON, unless the method is another."""
     started = time.monotonic()
     connection = HTTPConnection("127.0.0.1", service.port, timeout=timeout)
     with contextlib.closing(connection):
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         if body is None:
-            connection.request("GET", path, headers={**service.headers, **named})
+            connection.request(method or "GET", path, headers={**service.headers, **named})
         else:
             sent = {"Content-Type": "application/json", **service.headers, **named}
-            connection.request("POST", path, json.dumps(body), sent)
+            connection.request(method or "POST", path, json.dumps(body), sent)
         got = connection.getresponse()
         content = got.read()
     answered = {name.lower(): value for name, value in got.getheaders()}

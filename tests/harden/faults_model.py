@@ -7,6 +7,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import family
 from harden.faults_kit import Fault, Trial, ask, finished, lines, wait_for
 from harden.faults_start import CONTAINER
 from harden.service import PROGRAM, Service, served
@@ -138,7 +139,7 @@ def tiny(project: Path) -> Path:
     test.write_text(KEEP)
     kept = project / "kept"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(test)]
-    environment = {**os.environ, **SECRETS, "KEPT": str(kept)}
+    environment = {**os.environ, **family.OWN_PLUGINS, **SECRETS, "KEPT": str(kept)}
     code, printed = finished(command, project, environment, 120)
     assert code == 0, f"no tiny model: {printed[-1500:]}"
     return kept

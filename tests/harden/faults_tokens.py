@@ -9,8 +9,8 @@ OLD, NEW = secrets.token_hex(32), secrets.token_hex(32)
 # What each style is asked; a websocket says by GET what its handshake would be answered, an MCP server 405,
 # and there is no such job.
 PATHS = {"simple": "/", "api": "/items/1", "inference": "/v1/models", "flask": "/", "django": "/"}
-PATHS |= {"websocket": "/ws", "mcp": "/mcp", "jobs": "/jobs/1"}
-STYLES = ("api", "flask", "simple", "websocket", "mcp", "jobs", "inference", "django")
+PATHS |= {"websocket": "/ws", "mcp": "/mcp", "jobs": "/jobs/1", "vllm": "/v1/models"}
+STYLES = ("api", "flask", "simple", "websocket", "mcp", "jobs", "inference", "django", "vllm")
 
 
 def rotated(trial: Trial) -> str:
@@ -48,6 +48,6 @@ def called(service: Service, style: str, token: str) -> Answer:
 
 
 FAULTS = (
-    Fault("token is replaced", 21, 3, rotated),
-    Fault("caller asks too often", 7, 2, too_often),
+    Fault("token is replaced", 24, 3, rotated),
+    Fault("caller asks too often", 8, 2, too_often),
 )

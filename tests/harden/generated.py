@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
 
+import family
 from harden import generated_mutants
 from harden.generated_client import SECONDS, Answer, Request, send
 from harden.generated_requests import SURFACES, Surface, corpus
@@ -20,7 +21,7 @@ PART = "generated"
 SEED = 1
 SUBJECTS = (
     *(("flask", "none"), ("flask", "bearer"), ("django", "none"), ("django", "bearer")),
-    *(("api", "bearer"), ("inference", "bearer"), ("simple", "none")),
+    *(("api", "bearer"), ("inference", "bearer"), ("embed", "bearer"), ("simple", "none")),
 )
 # Beside the corpus, of which the slice takes a part.
 GENERATED = (90, 1_900)
@@ -51,7 +52,8 @@ def run(options: Options) -> Iterator[Row]:
     start = random.randrange(2**32) if options.full else SEED  # noqa: S311
     print(f"{PART}: seed {start}", flush=True)
     for style, auth in SUBJECTS:
-        project = render(options, f"{PART} {style} {auth}", style=style, auth=auth)
+        chosen = family.choice(family.kinds()[style])
+        project = render(options, f"{PART} {style} {auth}", **chosen, auth=auth)
         surface = SURFACES[style]
         fixed = list(dict.fromkeys(corpus(surface)))
         if not options.full:

@@ -12,6 +12,8 @@ from harden.generated_heads import HEADERS, METHODS, PATHS, QUERIES, STRANGERS
 
 MODEL = "Qwen/Qwen2.5-0.5B-Instruct"
 PREDICT = {"text": "one two three", "max_length": 2}
+EMBED = {"texts": ["one", "two"], "dimensions": 3}
+VECTORS = {"model": "Qwen/Qwen3-Embedding-0.6B", "input": "one", "encoding_format": "base64"}
 GENERATE = {"prompt": "one two", "max_new_tokens": 2, "temperature": 0.5, "top_p": 0.9, "seed": 1}
 COMPLETE = {"model": MODEL, "prompt": "one two", "max_tokens": 2, "n": 1, "stream": False}
 CHAT = {"model": MODEL, "messages": [{"role": "user", "content": "one"}], "max_tokens": 2}
@@ -43,6 +45,12 @@ SURFACES = {
         (b"/v1/models", b"/ready"),
         {b"/generate": GENERATE, b"/v1/completions": COMPLETE, b"/v1/chat/completions": CHAT},
         DOCUMENTED | {"/playground"},
+        openai=True,
+    ),
+    "embed": Surface(
+        (b"/v1/models", b"/ready"),
+        {b"/embed": EMBED, b"/v1/embeddings": VECTORS},
+        DOCUMENTED,
         openai=True,
     ),
     "simple": Surface((b"/?name=Ann", b"/docs"), {b"/": {"name": "Ann"}}, DOCUMENTED),

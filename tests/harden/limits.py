@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import family
 from harden.report import Options, Row
 from harden.service import edit, render
 
@@ -231,7 +232,12 @@ def failed(project: Path, test: str = "test") -> str:
     run = subprocess.run(
         command,
         cwd=project,
-        env={**os.environ, "PYTHONPATH": "src", "PYTHONDONTWRITEBYTECODE": "1"},
+        env={
+            **os.environ,
+            **family.OWN_PLUGINS,
+            "PYTHONPATH": "src",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        },
         capture_output=True,
         text=True,
         check=False,

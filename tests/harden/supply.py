@@ -5,7 +5,7 @@ import itertools
 import multiprocessing
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import family
@@ -24,7 +24,7 @@ LEAST = {True: 1_000, False: 20}
 
 
 def run(options: Options) -> Iterator[Row]:
-    combinations = list(family.combinations())
+    combinations = family.combinations()
     chosen = combinations if options.full else covering(combinations)
     files = rendered(options.template, chosen)
     assert len(chosen) >= LEAST[options.full], "too few combinations: this proves nothing"
@@ -32,12 +32,12 @@ def run(options: Options) -> Iterator[Row]:
         yield from check.run(options, files)
 
 
-def covering(combinations: list[family.Answers]) -> list[family.Answers]:
+def covering(combinations: Sequence[family.Answers]) -> Sequence[family.Answers]:
     """So many that each style has each auth, and each choice of any question is there."""
     seen: set[object] = set()
     chosen = []
     for answers in combinations:
-        style = tuple(answers.get(name) for name in ("style", "server_app", "auth"))
+        style = tuple(answers.get(name) for name in (*family.KIND, "auth"))
         new = {style, *answers.items()}
         if not new <= seen:
             chosen.append(answers)
@@ -45,10 +45,10 @@ def covering(combinations: list[family.Answers]) -> list[family.Answers]:
     return chosen
 
 
-def rendered(template: Path, chosen: list[family.Answers]) -> Files:
+def rendered(template: Path, chosen: Sequence[family.Answers]) -> Files:
     """The distinct files of these combinations: path and content."""
     render = functools.partial(_render, template)
-    with multiprocessing.Pool(initializer=family.remember_compiled) as pool:
+    with multiprocessing.Pool(initializer=family.render_fast) as pool:
         found = pool.imap_unordered(render, chosen, chunksize=4)
         return frozenset(itertools.chain.from_iterable(found))
 

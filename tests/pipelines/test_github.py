@@ -258,6 +258,22 @@ def check_a_preview_that_is_capped(worlds: Worlds) -> None:
     assert world.plane.scaling == [(0, 1, 0)]
 
 
+def check_a_modal_server(worlds: Worlds) -> None:
+    """Its URL and its scaling are asked of Modal by other calls than a function's."""
+    world = worlds("server")
+    run = world.deploy()
+    assert run.status == 0, run.printed
+    assert run.outputs == {"deployed": "true", "url": world.site.url}
+    assert world.plane.asked[-1] == ("staging", "Server")
+    run = world.preview(**{"secrets.PREVIEW_SECRETS": '{"API_TOKENS": "ann:right"}'})
+    assert run.status == 0, run.printed
+    assert world.plane.scaling == [(0, 1, 0)]
+    world.site.url = ""
+    run = world.deploy()
+    assert run.status == 1
+    assert "Modal does not say where myapi answers in staging" in run.page
+
+
 def check_secrets_of_a_preview(worlds: Worlds) -> None:
     """Those that the project needs go into its Modal Secret, by a file that only its owner reads, and nowhere else."""
     world = worlds("django")
@@ -402,6 +418,18 @@ MUTANTS: Mapping[str, tuple[str, str, str, Callable[[Worlds], None]]] = {
         "max_containers=1",
         "max_containers=5",
         check_a_preview_that_is_capped,
+    ),
+    "any URL of a Modal Server": (
+        CLIENT,
+        "if found := server.get_url():",
+        "if found := str(server.get_url()):",
+        check_a_modal_server,
+    ),
+    "five of a Modal Server": (
+        CLIENT,
+        "max_containers=1",
+        "max_containers=5",
+        check_a_modal_server,
     ),
     "a traceback": (
         CLIENT,

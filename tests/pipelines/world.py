@@ -33,6 +33,7 @@ KINDS: Mapping[str, family.Answers] = {
     "bearer": {"style": "api", "auth": "bearer"},
     "none": {"style": "flask", "auth": "none"},
     "login": {"style": "server", "server_app": "gradio", "auth": "login"},
+    "server": {"style": "websocket", "auth": "bearer", "tune": True, "server_kind": "server"},
     "django": {"style": "django", "auth": "bearer"},
     "inference": {"style": "inference", "auth": "proxy"},
     "lowest": {"style": "simple", "auth": "none", "python_version": "3.11"},
@@ -106,6 +107,12 @@ class Plane(Service):
         self.scaling: list[tuple[int, int, int]] = []  # containers: least, most, spare
 
     def metadata(self, name: str) -> api_pb2.FunctionHandleMetadata:
+        if name == "Server":
+            return api_pb2.FunctionHandleMetadata(
+                function_name=name,
+                definition_id="de-1",
+                _experimental_flash_urls=[self.web_url] if self.web_url else [],
+            )
         of_class = name.endswith(".*")
         method = api_pb2.FunctionHandleMetadata(
             function_name=name.replace("*", "web"),

@@ -13,11 +13,11 @@ from pathlib import Path
 import family
 import projects
 
-from . import combinations, jobs, mutants, perform, probe
+from . import combinations, drive, jobs, mutants, perform, probe
 from .stage import Stage
 
 # Fewer would mean that some were lost on the way.
-LEAST_SERVED = 20
+LEAST_SERVED = 30
 LEAST_MUTANTS = 15
 
 
@@ -32,8 +32,12 @@ class Row:
 
 
 def main(words: Sequence[str]) -> None:
-    every = family.styles()
-    chosen = [answers for answers in every if chooses(words, answers)]
+    every = [*family.styles(), *family.servers()]
+    chosen = [
+        answers
+        for answers in every
+        if chooses(words, answers) and (words or not family.is_like_behind_the_proxy(answers))
+    ]
     if not chosen:
         known = sorted({word for answers in every for word in words_of(answers)})
         sys.exit(f"nothing is {' and '.join(words)}; choose from {', '.join(known)}")
@@ -72,7 +76,7 @@ def rehearse_all(
     with ThreadPoolExecutor(max_workers=3) as pool:
         tasks = [
             pool.submit(served, stage, template, folder / f"served-{number}", answers)
-            for number, answers in enumerate(chosen)
+            for number, answers in enumerate([*chosen, *asleep(chosen)])
         ]
         done = [task.result() for task in tasks]
     assert words or len(done) >= LEAST_SERVED, "too few styles"
@@ -103,6 +107,15 @@ def rehearse_all(
     return rows
 
 
+def asleep(chosen: Sequence[family.Answers]) -> list[family.Answers]:
+    """Of the engines among these the one that checks tokens by itself, restored from a snapshot in which it sleeps."""
+    return [
+        answers | {"tune": True, "gpu_snapshot": True}
+        for answers in chosen
+        if family.kind(answers) in drive.ENGINES and answers.get("auth") == "bearer"
+    ]
+
+
 def served(
     stage: Stage, template: Path, folder: Path, answers: family.Answers
 ) -> perform.Performance:
@@ -115,7 +128,8 @@ def served(
     started = time.monotonic()
     try:
         with perform.port() as port:
-            given = answers | ({"server_port": port} if answers["style"] == "server" else {})
+            asks = answers["style"] == "server" or family.known(answers)["modal_server"]
+            given = answers | ({"server_port": port} if asks else {})
             project = family.render(template, folder, given)
             projects.Project(project).uv("lock", "--quiet")
             app = perform.deploy_as_documented(stage, project, name)
@@ -133,13 +147,14 @@ def served(
 
 
 def chooses(words: Sequence[str], answers: family.Answers) -> bool:
-    """Whether these answers have all of the words: a style, a server app, an auth."""
+    """Whether these answers have all of the words: a style, a server app, an auth, `modal-server`."""
     return set(words) <= words_of(answers)
 
 
 def words_of(answers: family.Answers) -> set[str]:
     known = family.known(answers)
-    return {known["style"], family.kind(answers), known["auth"]}
+    server = {"modal-server"} if known["modal_server"] else set()
+    return {known["style"], family.kind(answers), known["auth"]} | server
 
 
 def lap(started: float) -> float:

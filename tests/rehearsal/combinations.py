@@ -93,6 +93,15 @@ TUNED: tuple[family.Answers, ...] = (
 )
 
 
+# What an engine needs otherwise, and what a model that reads texts does.
+ENGINE: tuple[family.Answers, family.Answers] = (
+    {"gpu": "H100:2, A100:2"},
+    {"gpu": "L4", "gpu_snapshot": True},
+)
+ENCODER: tuple[family.Answers, family.Answers] = ({"gpu": "H100, A100"}, {})
+NOTHING: tuple[family.Answers, family.Answers] = ({}, {})
+
+
 @dataclass
 class Group:
     """Answers whose projects deploy alike: one project, and the table that its lock file comes from."""
@@ -116,14 +125,25 @@ class Result:
 
 
 def tuned() -> Iterator[family.Answers]:
-    """Two projects of each kind with free answers instead of defaults: behind Modal's proxy, and otherwise."""
+    """Two projects of each kind with free answers instead of defaults: behind Modal's proxy, and otherwise.
+
+    And one more where it can be a Modal Server.
+    """
     kinds = {family.kind(answers): answers for answers in family.styles()}
     for answers in kinds.values():
-        chosen = {name: value for name, value in answers.items() if name in ("style", "server_app")}
+        chosen = family.choice(answers)
         facts = family.known(chosen)["facts"]
         other = next(auth for auth in facts["auth"] if auth != "proxy")
         for auth, wide in zip(("proxy", other), TUNED, strict=True):
-            yield chosen | wide | {"auth": auth}
+            yield chosen | wide | {"auth": auth} | _gpus(facts)[auth != "proxy"]
+    for number, answers in enumerate(family.servers()):
+        gpus = _gpus(family.known(answers)["facts"])[number % 2]
+        own = {"custom_domain": "", "enforce_domain": False, "routing_region": "eu-west"}
+        yield TUNED[number % 2] | gpus | answers | own
+
+
+def _gpus(facts: Mapping[str, object]) -> tuple[family.Answers, family.Answers]:
+    return ENGINE if "engine" in facts else ENCODER if "encoder" in facts else NOTHING
 
 
 def deploy_all(
@@ -143,7 +163,7 @@ def deploy_all(
         AssertionError: at the first that does not deploy or breaks a promise, with its answers; when the control
             plane was asked what it does not know; when there were too few combinations for this to prove anything.
     """
-    every = list(family.combinations())
+    every = family.combinations()
     assert len(every) >= matrix.LEAST_COMBINATIONS, "too few combinations"
     combinations = [answers for answers in every if choose(answers)]
     beside = [answers for answers in tuned() if choose(answers)]
@@ -182,7 +202,7 @@ def _render_all(
         (template, store.folder, answers) for answers in every if json.dumps(answers) not in kept
     ]
     # Not forked: this process has the stage's threads.
-    with multiprocessing.get_context("spawn").Pool(initializer=family.remember_compiled) as pool:
+    with multiprocessing.get_context("spawn").Pool(initializer=family.render_fast) as pool:
         rendered = pool.imap(_render, tasks, chunksize=4)
         trees = iter(list(family.counted(rendered, len(tasks), "rendered")))
     return [(answers, kept.get(json.dumps(answers)) or next(trees)) for answers in every]

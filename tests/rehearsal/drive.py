@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -35,6 +36,7 @@ JSON = {"Content-Type": "application/json"}
 MCP = JSON | {"Accept": "application/json, text/event-stream"}
 LARGE = b"x" * 5_000_000
 JOB = "/jobs/ffffffff" + "0" * 32  # nobody started it
+HOST = "api.example.com"
 PAGE = {"Origin": "https://page.example.com"}
 PREFLIGHT = PAGE | {"Access-Control-Request-Method": "POST"}
 
@@ -68,8 +70,34 @@ def rpc(method: str, **params: object) -> Ask:
     return post("/mcp", message, **headers)
 
 
+ENGINES = ("vllm",)
+# Whose local server has an echo where the container has a model.
+MODELS = ("inference", "embed", "classify", "rerank")
+CHAT = "/v1/chat/completions"
+CHATTED = {"messages": [{"role": "user", "content": "one two three"}]}
 TEXTS = [{"text": 7}, {"text": ""}, {"text": "a", "max_length": 0}, ["text"], None]
+WORDS = [{"texts": 7}, {"texts": [""]}, {"texts": []}, ["texts"], None]
+RANKS = [{"query": "a"}, {"query": "", "documents": ["a"]}, {"query": "a", "documents": []}, []]
 PROMPTS = [{"prompt": 7}, {"prompt": ""}, {"prompt": "a", "temperature": -1}, ["prompt"]]
+
+
+def bad_chats() -> list[tuple[Ask, int]]:
+    """Bad input of an engine, and routes of it that nobody may reach."""
+    wrong: list[object] = [{"messages": []}, {"messages": "one"}, {}, []]
+    return [
+        *((post(CHAT, value), 400) for value in wrong),
+        (Ask("POST", CHAT, JSON, b'{"messages": '), 400),
+        (Ask("POST", CHAT, JSON, b"\xff\xfe"), 400),
+        (post(CHAT, {**CHATTED, "model": "another"}), 404),
+        # Not in chunks: Modal's proxy for servers does not pass such a body on at all.
+        (Ask("POST", CHAT, JSON, LARGE * 3), 413),
+        *(
+            (post(path, {}), 404)
+            for path in ("/sleep", "/wake_up", "/metrics", "/invocations", "/")
+        ),
+        (Ask("GET", "/v1"), 404),
+    ]
+
 
 # Bad input: (request, the status of its answer).
 BAD = {
@@ -77,6 +105,17 @@ BAD = {
     "flask": bodies("/predict", TEXTS, 415),
     "django": bodies("/predict", TEXTS, 415),
     "inference": bodies("/generate", PROMPTS, 422),
+    "classify": bodies("/classify", WORDS, 422),
+    "rerank": [
+        *bodies("/rerank", RANKS, 422),
+        (post("/rerank", {"query": "a", "documents": ["a"], "model": "another"}), 404),
+    ],
+    "embed": [
+        *bodies("/embed", WORDS, 422),
+        (post("/embed", {"texts": ["a"], "dimensions": 0}), 422),
+        (post("/v1/embeddings", {"model": "another", "input": "a"}), 404),
+        (post("/v1/embeddings", {"model": "another", "input": [1]}), 400),
+    ],
     "simple": [
         (Ask("GET", "/?name="), 422),
         (Ask("GET", f"/?name={'x' * 101}"), 422),
@@ -113,6 +152,7 @@ BAD = {
     ],
     "websocket": [(Ask("POST", "/ws"), 405), (Ask("GET", "/nowhere"), 404)],
     "command": [(Ask("GET", "/nowhere"), 404), (Ask("DELETE", "/"), 501)],
+    **dict.fromkeys(ENGINES, bad_chats()),
     "gradio": [(Ask("DELETE", "/health"), 404)],
     "streamlit": [(Ask("DELETE", "/_stcore/health"), 405)],
 }
@@ -130,14 +170,18 @@ MORE = [
     Ask("PUT", "/", JSON, b"{}"),
 ]
 OK = {  # a request that is answered with 200, by kind
+    **dict.fromkeys(ENGINES, post(CHAT, CHATTED)),
     "api": Ask("GET", "/items/2"),
     "inference": post("/generate", {"prompt": "The sea", "max_new_tokens": 1}),
+    "embed": post("/embed", {"texts": ["The sea", "is wide"]}),
+    "classify": post("/classify", {"texts": ["The sea", "is wide"]}),
+    "rerank": post("/rerank", {"query": "The sea", "documents": ["is wide", "The sea"]}),
     "jobs": Ask("GET", "/health"),
     "mcp": rpc("tools/call", name="shorten", arguments={"text": "one two", "max_words": 1}),
     "gradio": Ask("GET", "/health"),
     "streamlit": Ask("GET", "/_stcore/health"),
 }
-# Modal's proxy for servers tidies these paths up before the server sees them.
+# Modal's proxy for `web_server` tidies these paths up before the server sees them.
 REWRITTEN = {"/%2e%2e/etc/passwd", "//"}
 # Headers of one moment, one hop or one length of URL.
 VOLATILE = {
@@ -154,7 +198,8 @@ VOLATILE = {
 GRADIO = re.compile(rb'"app_id":\d+|"component_class_id":"\w+"')
 HEALTH = {
     **dict.fromkeys(
-        ["api", "inference", "websocket", "mcp", "jobs", "flask", "django"], ("/health", "/ready")
+        ["api", *MODELS, "websocket", "mcp", "jobs", "flask", "django", *ENGINES],
+        ("/health", "/ready"),
     ),
     **dict.fromkeys(["gradio", "command"], ("/health",)),
 }
@@ -210,19 +255,24 @@ def at_once(url: str, kind: str, token: str) -> int:
 
 def streams(url: str, kind: str, token: str) -> int:
     """What is generated comes as it is generated: the beginning is here before the end."""
-    if kind != "inference":
+    if kind != "inference" and kind not in ENGINES:
         return 0
     body = {"prompt": "The sea", "max_new_tokens": 150, "temperature": 0, "stream": True}
-    request = with_token(post("/generate", body), token)
+    path, begin, end, error = "/generate", b"event: text\n", b"event: done\n", b"event: error\n"
+    if kind in ENGINES:
+        body = {"messages": [{"role": "user", "content": "one " * 5_000}], "stream": True}
+        body |= {"max_tokens": 5_000}
+        path, begin, end, error = CHAT, b"data: {", b"data: [DONE]\n", b'"error"'
+    request = with_token(post(path, body), token)
     connection = HTTPConnection(urlsplit(url).netloc, timeout=SECONDS)
     with contextlib.closing(connection):
         connection.request(request.method, request.path, request.body, dict(request.headers))
         response = connection.getresponse()
         first = response.read1()
         rest = response.read()
-    if not first.startswith(b"event: text\n") or b"event: done\n" in first:
+    if not first.startswith(begin) or end in first:
         raise DriveError(f"a stream begins with {first[:200]!r}")
-    if b"event: done\n" not in rest or b"event: error\n" in rest:
+    if end not in rest or error in rest:
         raise DriveError(f"a stream ends with {rest[-200:]!r}")
     return 1
 
@@ -254,7 +304,7 @@ def held_open(url: str, kind: str, token: str, worker: Worker) -> int:
     return HELD
 
 
-def strangers(folder: Path, url: str, kind: str, auth: str) -> int:
+def strangers(folder: Path, url: str, kind: str, auth: str, is_server: bool) -> int:
     """Who shows no login, no token, or a wrong one is turned away. HTTP calls with tokens are README's own."""
     if auth == "login":
         for user in ("", "me:" + "x" * 32):
@@ -272,7 +322,8 @@ def strangers(folder: Path, url: str, kind: str, auth: str) -> int:
                 with connect(url.replace("http", "ws", 1) + "/ws", additional_headers=headers):
                     raise DriveError(f"the socket opens for {headers}")
             except InvalidStatus as refusal:
-                if refusal.response.status_code != 403:  # Modal carries no other answer
+                # To a web function Modal carries no other answer than 403.
+                if refusal.response.status_code != (401 if is_server else 403):
                     raise DriveError(f"{headers}: {refusal.response.status_code}") from refusal
             if (status := ask(url, Ask("GET", "/ws", headers)).status) != 401:
                 raise DriveError(f"GET /ws with {headers} says {status}, not 401")
@@ -306,7 +357,7 @@ def closed_pages(url: str, kind: str, auth: str) -> int:
     return 1 + healthy(url, kind)
 
 
-def socket_messages(url: str, kind: str, token: str, worker: Worker) -> int:
+def socket_messages(url: str, kind: str, token: str, worker: Worker, is_server: bool) -> int:
     """Sockets of the styles that have them: many open at once, large messages, text and binary, a clean close."""
     if kind == "streamlit":
         return streamlit_page.visit(url)
@@ -321,7 +372,7 @@ def socket_messages(url: str, kind: str, token: str, worker: Worker) -> int:
         for number, connection in enumerate(opened):
             if (said := connection.recv(SECONDS)) != f"Echo: {number} é":
                 raise DriveError(f"a socket answers {said!r}")
-        if worker.at_once < HELD:
+        if not is_server and worker.at_once < HELD:
             raise DriveError(f"only {worker.at_once} of {HELD} sockets are in the container")
     with connect(ws, subprotocols=["app.v1", f"bearer.{token}"] if token else None) as connection:  # type: ignore[list-item]
         connection.send(b"\x00\xff")
@@ -381,17 +432,22 @@ def sessions(kind: str, container: str, local: str, token: str) -> int:
     return asked.total()
 
 
-def differences(kind: str, container: str, local: str, token: str) -> tuple[int, list[str]]:
+def differences(
+    kind: str, container: str, local: str, token: str, is_server: bool
+) -> tuple[int, list[str]]:
     """The requests that the two servers at these URLs answer with another status, header or body.
 
     Returns:
         How many requests were compared, and what differs.
     """
-    rewritten = REWRITTEN if kind in ("command", "gradio", "streamlit") else set()
+    proxied = kind in ("command", "gradio", "streamlit", *ENGINES) and not is_server
+    rewritten = REWRITTEN if proxied else set()
     requests = [*MORE, *(request for request, _ in BAD[kind])]
-    if kind != "inference":  # whose local server has an echo where the container has a model
+    if kind not in MODELS:
         requests.append(OK.get(kind, Ask("GET", "/")))
     compared = [with_token(asked, token) for asked in requests if asked.path not in rewritten]
+    if is_server:  # which has an address of its own, and Gradio trusts pages more at 127.0.0.1
+        compared = [replace(asked, headers={**asked.headers, "Host": HOST}) for asked in compared]
     found = []
     for request in compared:
         there = comparable(ask(container, request), container)

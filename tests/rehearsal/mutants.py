@@ -30,13 +30,20 @@ FLASK = {"style": "flask", "auth": "none"}
 COMMAND = {"style": "server", "server_app": "command", "auth": "none"}
 WEBSOCKET = {"style": "websocket", "auth": "bearer"}
 INFERENCE = {"style": "inference", "auth": "proxy"}
+EMBED = {"style": "inference", "task": "embed", "auth": "proxy"}
 MCP = {"style": "mcp", "auth": "bearer"}
 STREAMLIT = {"style": "server", "server_app": "streamlit", "auth": "none"}
 JOBS = {"style": "jobs", "auth": "none"}
+AS_SERVER = {"tune": True, "server_kind": "server"}
+COMMAND_SERVER = {**COMMAND, **AS_SERVER}
+WEBSOCKET_SERVER = {**WEBSOCKET, **AS_SERVER}
+VLLM = {"style": "server", "server_app": "vllm", "auth": "none"}
+ASLEEP = {**VLLM, "auth": "bearer", "tune": True, "gpu_snapshot": True}
 
 PYPROJECT = "pyproject.toml"
 MODAL_APP = "src/myapi/modal_app.py"
 WEB = "src/myapi/web.py"
+COMMAND_FILE = "src/myapi/command.py"
 HANDLERS = "src/myapi/handlers.py"
 NOTED = "src/myapi/jobs.py"
 
@@ -336,7 +343,7 @@ MUTANTS = [
     Mutant(
         "another base image",
         BEARER,
-        r"Python: promised 3\.13, deployed FROM python:3\.13-slim",
+        r"base: promised Modal's own, deployed python:3\.13-slim",
         [(MODAL_APP, 'debian_slim(python_version="3.13")', 'from_registry("python:3.13-slim")')],
     ),
     Mutant(
@@ -411,6 +418,12 @@ MUTANTS = [
         INFERENCE,
         r"Inference\.\*: GPUs: promised \[\('L40S', 1\)\], deployed \[\('H100', 1\)\]",
         [(MODAL_APP, 'gpu="L40S"', 'gpu="H100"')],
+    ),
+    Mutant(
+        "passes as small as a CPU's on a GPU",
+        EMBED,
+        r"Inference\.\*: variables: promised .*'16384'.*, deployed .*'1024'",
+        [(MODAL_APP, '"BATCH_TOKENS": "16384"', '"BATCH_TOKENS": "1024"')],
     ),
     Mutant(
         "a Volume mounted elsewhere",
@@ -660,6 +673,55 @@ MUTANTS = [
         r"ModelMissingError: .*modal run -m myapi\.modal_app::download_model",
         steps=partial(start, extra={"MODEL_DEVICE": "cpu"}),
     ),
+    # An engine.
+    Mutant(
+        "an engine on 127.0.0.1",
+        VLLM,
+        r"Make sure the web server is bound to 0\.0\.0\.0",
+        [(MODAL_APP, 'host = "0.0.0.0"', 'host = "127.0.0.1"')],
+    ),
+    Mutant(
+        "an option that the engine does not know",
+        VLLM,
+        "the server exited with code 2",
+        [(COMMAND_FILE, '"--disable-fastapi-docs"', '"--disable-docs"')],
+    ),
+    Mutant(
+        "an engine without its gate",
+        VLLM,
+        r'URL/metrics": 200, not 404',
+        [("src/myapi/gate.py", 'elif not self.is_reachable(scope["path"]):', "elif False:")],
+    ),
+    Mutant(
+        "an engine whose weights were never downloaded",
+        VLLM,
+        r"ModelMissingError: .*modal run -m myapi\.modal_app::download_model",
+        steps=start,
+    ),
+    Mutant(
+        "an engine on another Python",
+        VLLM,
+        "Python: promised 3.13, deployed 3.12",
+        [(MODAL_APP, 'add_python="3.13"', 'add_python="3.12"')],
+    ),
+    Mutant(
+        "compiled for nobody",
+        VLLM,
+        "/cache/vllm",
+        [(MODAL_APP, 'f"{CACHE_DIR}/vllm"', '"/tmp/vllm"')],
+    ),
+    Mutant(
+        "an engine that sleeps on",
+        ASLEEP,
+        "before callers the engine was asked",
+        [(MODAL_APP, "control.Control(self.process, PORT).wake_up()", "pass")],
+    ),
+    Mutant(
+        "a snapshot of an engine that is awake",
+        ASLEEP,
+        "before callers the engine was asked",
+        [(MODAL_APP, "        engine.sleep()\n", "")],
+    ),
     # A server in a process of its own.
     Mutant(
         "a server on 127.0.0.1",
@@ -737,6 +799,59 @@ MUTANTS = [
         "AttributeError: 'Process' object has no attribute 'halt'",
         [(MODAL_APP, "self.process.stop()", "self.process.halt()")],
     ),
+    # A Modal Server.
+    Mutant(
+        "a Modal Server that asks for Modal's tokens",
+        COMMAND_SERVER,
+        "Server: proxy auth: promised False, deployed True",
+        [(MODAL_APP, "    unauthenticated=True,\n", "")],
+    ),
+    Mutant(
+        "a Modal Server that cuts off what is under way",
+        COMMAND_SERVER,
+        "Server: seconds of grace: promised 60, deployed 0",
+        [(MODAL_APP, "    exit_grace_period=60,\n", "")],
+    ),
+    Mutant(
+        "a Modal Server on another continent",
+        COMMAND_SERVER,
+        r"Server: routing regions: promised \['us-east'\], deployed \['eu-west'\]",
+        [(MODAL_APP, '"us-east"', '"eu-west"')],
+    ),
+    Mutant(
+        "a Modal Server without a limit",
+        COMMAND_SERVER,
+        "Server: max_inputs: promised 100, deployed 0",
+        [(MODAL_APP, "    max_concurrency=100,\n", "")],
+    ),
+    Mutant(
+        "a Modal Server that never grows",
+        COMMAND_SERVER,
+        "Server: target_inputs: promised 80, deployed 0",
+        [(MODAL_APP, "    target_concurrency=80,\n", "")],
+    ),
+    Mutant(
+        "a Modal Server on 127.0.0.1",
+        COMMAND_SERVER,
+        "nothing listens on",
+        [(MODAL_APP, 'host = "0.0.0.0"', 'host = "127.0.0.1"')],
+        steps=partial(start, seconds=6),
+    ),
+    Mutant(
+        "a Modal Server that leaves its process behind",
+        COMMAND_SERVER,
+        "left behind: .*python",
+        [(MODAL_APP, "            self.process.stop()\n", "            pass\n")],
+    ),
+    Mutant(
+        "an application on a Modal Server without uvicorn",
+        WEBSOCKET_SERVER,
+        "uvicorn",
+        [
+            (PYPROJECT, '    "uvicorn[standard]>=0.54,<1",\n', ""),
+            (PYPROJECT, "dev = [\n", 'dev = [\n    "uvicorn[standard]>=0.54,<1",\n'),
+        ],
+    ),
 ]
 
 
@@ -761,7 +876,7 @@ def run(
     for number, group in enumerate(_by_answers(mutants)):
         with ExitStack() as stack:
             answers = group[0].answers
-            if answers["style"] == "server":
+            if answers["style"] == "server" or "server_kind" in answers:
                 answers = answers | {"server_port": stack.enter_context(perform.port())}
             home = folder / f"{number}"
             unbroken = family.render(template, home / "unbroken", answers)

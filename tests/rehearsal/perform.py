@@ -100,11 +100,14 @@ def serve(
 ) -> None:
     """Run a container of a deployed project and ask it everything."""
     known = family.known(answers)
-    kind, auth = family.kind(answers), str(known["auth"])
+    kind, auth, is_server = family.kind(answers), str(known["auth"]), bool(known["modal_server"])
     volumes, extra = {}, {}
-    if kind == "inference":
+    if known["style"] == "inference":
         volumes = {"/models": tiny_model(project)}
         extra = {"MODEL_DEVICE": "cpu"}  # the one thing that is not as deployed: there is no GPU
+    if kind in drive.ENGINES:
+        volumes = {"/models": no_model(project, known)}
+        extra = engine(project, kind)
     with contextlib.ExitStack() as stack:
         if kind == "jobs":
             stack.enter_context(stage.working(app, "run_job"))
@@ -113,21 +116,23 @@ def serve(
         caller = credentials(stage, app, str(known["project_slug"]))
         token = caller.get("TOKEN", "") if auth == "bearer" else ""
         there = {**os.environ, **caller, "URL": served.url}
-        done.requests += drive.documented(project, there, exact=kind != "inference")
-        done.requests += drive.strangers(project, served.url, kind, auth)
+        done.requests += drive.documented(project, there, exact=known["style"] != "inference")
+        done.requests += drive.strangers(project, served.url, kind, auth, is_server)
         done.requests += drive.healthy(served.url, kind)
         done.requests += drive.bad_input(served.url, kind, token)
         done.requests += drive.at_once(served.url, kind, token)
         done.requests += drive.streams(served.url, kind, token)
         done.requests += drive.held_open(served.url, kind, token, worker)
         done.requests += drive.closed_pages(served.url, kind, auth)
-        done.requests += drive.socket_messages(served.url, kind, token, worker)
+        done.requests += drive.socket_messages(served.url, kind, token, worker, is_server)
         secrets = stage.plane.secrets.get((app.environment, str(known["project_slug"])), {})
         package = str(known["package_name"])
         with drive.local_server(project, package, os.environ | secrets) as local:
             done.requests += drive.sessions(kind, served.url, local, token)
-            done.compared, found = drive.differences(kind, served.url, local, token)
+            done.compared, found = drive.differences(kind, served.url, local, token, is_server)
             assert not found, "the local server answers otherwise:\n" + "\n".join(found)
+    if kind in drive.ENGINES:
+        check_sleep(Path(extra["NOTES"]), str(known["snapshots"]))
     if function_snapshots(app) and not worker.snapshots:
         raise AssertionError("no snapshot was taken")
     done.modules = served.modules
@@ -148,6 +153,46 @@ def credentials(stage: Stage, app: Deployment, slug: str) -> Mapping[str, str]:
     return caller
 
 
+def engine(project: Path, kind: str) -> dict[str, str]:
+    """Variables by which a container finds, under the name of the engine, what stands for it in the project's own tests.
+
+    It takes the options of the engine and no others.
+    """
+    folder = project / "engine"
+    folder.mkdir(exist_ok=True)
+    (folder / "notes").write_text("")
+    script = folder / kind
+    stand_in = project / "tests" / "stand_in.py"
+    script.write_text(f'#!/bin/sh\nexec {sys.executable} {stand_in} "$@"\n')
+    script.chmod(0o755)
+    path = os.pathsep.join([str(folder), os.defpath])
+    return {"PATH": path, "NOTES": str(folder / "notes")}
+
+
+def check_sleep(notes: Path, snapshots: str) -> None:
+    """Only an engine that is in a snapshot is warmed up, put to sleep and woken, in this order, before anybody is let in.
+
+    Raises:
+        AssertionError: when that is not what it noted.
+    """
+    _, *asked = notes.read_text().splitlines()
+    first = [line for line in asked[:3] if snapshots or "sleep" in line or "wake" in line]
+    expected = [drive.CHAT, "/sleep?level=1", "/wake_up"] if snapshots else []
+    assert first == expected, f"before callers the engine was asked {first}, not {expected}"
+
+
+def no_model(project: Path, known: family.Answers) -> Path:
+    """A folder as if a model had been downloaded that holds nothing."""
+    kept = project / "kept-model"
+    commit, revision = "0" * 40, str(known["model_revision"])
+    home = kept / ("models--" + str(known["model_id"]).replace("/", "--"))
+    (home / "snapshots" / commit).mkdir(parents=True, exist_ok=True)
+    (home / "snapshots" / commit / "config.json").write_text("{}")
+    (home / "refs").mkdir(exist_ok=True)
+    (home / "refs" / revision).write_text(commit)
+    return kept
+
+
 def tiny_model(project: Path) -> Path:
     """A folder with the tiny model that the project's own tests make, as if it had been downloaded.
 
@@ -161,7 +206,9 @@ def tiny_model(project: Path) -> Path:
         run = subprocess.run(
             [sys.executable, "-m", "pytest", "--quiet", str(test)],
             cwd=project,
-            env={**os.environ, "PYTHONPATH": str(project / "src"), "KEPT": str(kept)},
+            env=os.environ
+            | family.OWN_PLUGINS
+            | {"PYTHONPATH": str(project / "src"), "KEPT": str(kept)},
             capture_output=True,
             text=True,
             check=False,

@@ -142,7 +142,9 @@ class ControlPlane(Service):
         self, request: api_pb2.MountGetOrCreateRequest
     ) -> api_pb2.MountGetOrCreateResponse:
         mount_id = self._new("mo")
-        if request.app_id:  # the others are Modal's own, by name
+        if not request.app_id:  # Modal's own, by name
+            mount_id = f"{mount_id}-{request.deployment_name}"
+        else:
             files = {file.filename: file.sha256_hex for file in request.files}
             self._apps[request.app_id].mounts[mount_id] = files
         return api_pb2.MountGetOrCreateResponse(

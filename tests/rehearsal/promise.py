@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ WEB = {
     "api": ("", "ASGI_APP"),
     "simple": ("", "FUNCTION"),
     "inference": ("Inference", "ASGI_APP"),
+    **dict.fromkeys(["embed", "classify", "rerank"], ("Inference", "ASGI_APP")),
     "mcp": ("", "ASGI_APP"),
     "jobs": ("", "ASGI_APP"),
     "websocket": ("", "ASGI_APP"),
@@ -36,6 +37,11 @@ WEB = {
     "gradio": ("Server", "WEB_SERVER"),
     "streamlit": ("Server", "WEB_SERVER"),
     "command": ("Server", "WEB_SERVER"),
+    "vllm": ("Server", "WEB_SERVER"),
+}
+SERVER = {  # of the kinds that can be one, the name of the Modal Server
+    **dict.fromkeys(["websocket", "gradio", "streamlit", "command", "vllm"], "Server"),
+    **dict.fromkeys(["inference", "embed", "classify", "rerank"], "Inference"),
 }
 KEYS = {"proxy": [], "none": [], "bearer": ["API_TOKENS"], "login": ["LOGIN_USERS"]}  # by auth
 
@@ -47,12 +53,23 @@ NUMBERS = {
     "max_containers": "autoscaler_settings.max_containers",
     "scaledown_window": "autoscaler_settings.scaledown_window",
     "max_inputs": "max_concurrent_inputs",
-    "target_inputs": "target_concurrent_inputs",
     "timeout": "timeout_secs",
     "startup_timeout": "startup_timeout_secs",
 }
+# Variables of an engine: always, and where it sleeps in snapshots.
+ENGINES: Mapping[str, tuple[Table, Table]] = {
+    "vllm": (
+        {
+            "VLLM_CACHE_ROOT": "/cache/vllm",
+            "TRITON_CACHE_DIR": "/cache/triton",
+            "FLASHINFER_WORKSPACE_BASE": "/cache/flashinfer",
+            "VLLM_NO_USAGE_STATS": "1",
+        },
+        {"VLLM_SERVER_DEV_MODE": "1", "TORCHINDUCTOR_COMPILE_THREADS": "1"},
+    ),
+}
 # A function of which nothing is said.
-PLAIN: Table = dict.fromkeys(NUMBERS, 0) | {
+PLAIN: Table = dict.fromkeys([*NUMBERS, "target_inputs"], 0) | {
     "GPUs": [],
     "cpu": "0.000",
     "snapshot": False,
@@ -67,13 +84,16 @@ PLAIN: Table = dict.fromkeys(NUMBERS, 0) | {
 # Fields that must say nothing.
 UNASKED = """
     batch_max_size block_network cloud_bucket_mounts cloud_provider_str enable_gpu_snapshot
-    function_serialized http_config is_server network_access proxy_id
+    function_serialized is_sessioned network_access proxy_id
     resources.ephemeral_disk_mb resources.memory_mb_max resources.milli_cpu_max schedule
     shared_volume_mounts single_use_containers
 """
+UNASKED_OF_SERVER = "h2_enabled lift_and_shift_config"
 UNASKED_OF_IMAGE = """
     build_args build_function context_mount_id gpu_config secret_ids volume_mounts
 """
+# Modal's own Python, put into somebody else's image.
+PUT_IN = re.compile(r"-python-build-standalone\.\d+\.(\d+\.\d+)")
 # What the client adds to `uv sync` by itself.
 CLIENTS_OWN = ("--project=", "--no-install-workspace", "--compile-bytecode")
 
@@ -115,9 +135,14 @@ def keys(known: family.Answers) -> list[str]:
 def _promised(answers: family.Answers, project: Path) -> Table:
     known = family.known(answers)
     facts, slug = known["facts"], known["project_slug"]
-    name, kind = WEB[family.kind(known)]
-    functions = {f"{name}.*" if name else "web": _main_function(known)}
-    if known["style"] == "inference":
+    kind = family.kind(known)
+    if known["modal_server"]:
+        name, web_name, web = "", SERVER[kind], _server(known)
+    else:
+        name, _ = WEB[kind]
+        web_name, web = f"{name}.web" if name else "web", _web_function(known)
+    functions = {f"{name}.*" if name else web_name: _main_function(known)}
+    if "model" in facts:
         functions["download_model"] = PLAIN | {
             "max_containers": 1,
             "timeout": 3600,
@@ -139,7 +164,43 @@ def _promised(answers: family.Answers, project: Path) -> Table:
             "regions": _listed(known["region"]),
             "retries": 1,
         }
-    web = {
+    extra = f" --extra={facts['extra']}" if "extra" in facts else ""
+    image = {
+        "base": facts.get("image", "Modal's own"),
+        "Python": known["python_version"],
+        "version of uv": "pinned",
+        "commands": [
+            *(["ENTRYPOINT '[]'"] if "image" in facts else []),
+            f"RUN uv sync{extra} --frozen --no-dev",
+        ],
+        # Beside a Python of Modal's that is put into somebody else's image, where it finds descriptions of terminals.
+        "variables of the image": [*(["TERMINFO_DIRS"] if "image" in facts else []), "PATH"],
+        **{f"/.{n}, to build": _hash(project / n) for n in ("pyproject.toml", "uv.lock")},
+        "unasked of the image": [],
+    }
+    files = _files(project / "src" / known["package_name"], facts.get("data", []))
+    table = {"app": slug, "published": 1, "classes": [name] if name else []}
+    table |= {"functions": sorted(functions)} | _under(web_name, web)
+    for function, own in functions.items():
+        table |= _under(function, own | image | files)
+    return table
+
+
+def _server(known: family.Answers) -> Table:
+    return {
+        "kind": "SERVER",
+        "proxy auth": known["auth"] == "proxy",
+        "port": known["server_port"],
+        "routing regions": [known["routing_region"]],
+        "seconds for the start": known["startup_timeout"],
+        "seconds of grace": known["facts"]["server"]["grace"],
+        "unasked of the server": [],
+    }
+
+
+def _web_function(known: family.Answers) -> Table:
+    _, kind = WEB[family.kind(known)]
+    return {
         "kind": kind,
         "method": "GET" if kind == "FUNCTION" else "none",
         "docs": kind == "FUNCTION",
@@ -149,49 +210,60 @@ def _promised(answers: family.Answers, project: Path) -> Table:
         "port": known["server_port"] if kind == "WEB_SERVER" else 0,
         "seconds for the port": f"below {known['startup_timeout']}" if kind == "WEB_SERVER" else 0,
     }
-    extra = f" --extra={facts['extra']}" if "extra" in facts else ""
-    image = {
-        "Python": known["python_version"],
-        "version of uv": "pinned",
-        "commands": [f"RUN uv sync{extra} --frozen --no-dev"],
-        "variables of the image": ["PATH"],
-        **{f"/.{n}, to build": _hash(project / n) for n in ("pyproject.toml", "uv.lock")},
-        "unasked of the image": [],
-    }
-    files = _files(project / "src" / known["package_name"], facts.get("data", []))
-    table = {"app": slug, "published": 1, "classes": [name] if name else []}
-    table |= {"functions": sorted(functions)} | _under(f"{name}.web" if name else "web", web)
-    for function, own in functions.items():
-        table |= _under(function, own | image | files)
-    return table
 
 
 def _main_function(known: family.Answers) -> Table:
-    inference = known["style"] == "inference"
-    gpus = _listed(known["gpu"]) if inference and known["gpu"] != "none" else []
+    kind = family.kind(known)
+    gpus = _listed(known["gpu"]) if "model" in known["facts"] and known["gpu"] != "none" else []
     slug = known["project_slug"]
     table = PLAIN | {
         **{name: known[name] for name in NUMBERS},
+        "target_inputs": known["target_inputs"],
+        **(
+            {"timeout": 300} if known["modal_server"] else {}
+        ),  # the client's own, which holds nobody
         "GPUs": [(gpu.partition(":")[0], int(gpu.partition(":")[2] or 1)) for gpu in gpus],
         "cpu": f"{known['cpu']:.3f}",
-        "snapshot": known["memory_snapshot"] and known["facts"]["snapshot"],
+        "snapshot": known["gpu_snapshot"]
+        if kind in ENGINES
+        else known["memory_snapshot"] and known["facts"]["snapshot"],
         "experiments": {"enable_gpu_snapshot": "True"} if known["snapshots"] == "gpu" else {},
         "regions": _listed(known["region"]),
         "secrets": {slug: keys(known)} if keys(known) else {},
         "variables": _hosts(known),
     }
-    if inference:
+    if kind in ENGINES:
+        always, asleep = ENGINES[kind]
+        table["volumes"] = {
+            "/models": (f"{slug}-models", "read only"),
+            "/cache": (f"{slug}-cache", "read and write"),
+        }
+        table["variables"] = {
+            "MODELS_DIR": "/models",
+            "HF_HUB_OFFLINE": "1",
+            **always,
+            **(asleep if known["gpu_snapshot"] else {}),
+            **_hosts(known),
+        }
+    if known["style"] == "inference":
         table["volumes"] = {"/models": (f"{slug}-models", "read only")}
         table["variables"] = {
             "MODELS_DIR": "/models",
             "MODEL_DEVICE": "cuda" if gpus else "cpu",
-            "MAX_BATCH": str(known["max_inputs"]),
-            **({} if gpus else {"CACHE_MEGABYTES": str(known["memory"] // 4)}),
+            **_batches(known, bool(gpus)),
             "HF_HUB_OFFLINE": "1",
             "HF_HUB_DISABLE_PROGRESS_BARS": "1",
             **_hosts(known),
         }
     return table
+
+
+def _batches(known: family.Answers, has_gpu: bool) -> dict[str, str]:
+    """The variables by which a model is told how much it takes at once."""
+    if known["task"] != "generate":
+        return {"BATCH_TOKENS": "16384" if has_gpu else "1024"}
+    cache = {} if has_gpu else {"CACHE_MEGABYTES": str(known["memory"] // 4)}
+    return {"MAX_BATCH": str(known["max_inputs"]), **cache}
 
 
 def _hosts(known: family.Answers) -> dict[str, str]:
@@ -238,6 +310,8 @@ def _deployed(app: Deployment) -> Table:
     for key, function in app.functions.items():
         own = _deployed_function(app, function, app.fallbacks[key])
         table |= _under(function.function_name, own | _deployed_image(app.chain(function.image_id)))
+        if function.is_server:
+            table |= _under(function.function_name, _deployed_server(function.http_config))
         methods = function.method_definitions.values()
         webs = {method.function_name: method.webhook_config for method in methods}
         for name, web in ({function.function_name: function.webhook_config} | webs).items():
@@ -254,6 +328,9 @@ def _deployed_function(
     mounts = [app.mounts[mount] for mount in function.mount_ids if mount in app.mounts]
     return {
         **{name: attrgetter(where)(function) for name, where in NUMBERS.items()},
+        # A Server may be given half a request, in another place.
+        "target_inputs": function.target_concurrent_inputs
+        or function.autoscaler_settings.target_concurrency_float,
         "GPUs": [(gpu.gpu_type, gpu.count) for gpu in gpus if gpu.gpu_type or gpu.count],
         "cpu": f"{function.resources.milli_cpu / 1000:.3f}",
         "snapshot": function.checkpointing_enabled,
@@ -300,16 +377,30 @@ def _deployed_web(config: api_pb2.WebhookConfig, startup_timeout: int) -> Table:
     }
 
 
+def _deployed_server(config: api_pb2.HTTPConfig) -> Table:
+    return {
+        "kind": "SERVER",
+        "proxy auth": not config.unauthenticated,
+        "port": config.port,
+        "routing regions": list(config.proxy_regions),
+        "seconds for the start": config.startup_timeout,
+        "seconds of grace": config.exit_grace_period,
+        "unasked of the server": _filled(config, UNASKED_OF_SERVER),
+    }
+
+
 def _deployed_image(layers: Sequence[api_pb2.Image]) -> Table:
-    """What stands above the lowest layer, which is Modal's own but for its Python."""
+    """The lowest layer, which is Modal's own or somebody else's with Modal's Python, and what stands above it."""
     base, *above = [list(layer.dockerfile_commands) for layer in layers]
     lines = [line for commands in above for line in commands]
     python = re.fullmatch(r"FROM python:(\d+\.\d+)-slim-\w+", base[0])
+    put_in = [found[1] for layer in layers if (found := PUT_IN.search(layer.context_mount_id))]
     tags = [line.split()[1].rpartition(":")[2] for line in lines if "/astral-sh/uv:" in line]
     pinned = len(tags) == 1 and re.fullmatch(r"\d+\.\d+\.\d+", tags[0])
     sent = [file for layer in layers for file in layer.context_files]
     return {
-        "Python": python[1] if python else base[0],
+        "base": "Modal's own" if python else base[0].removeprefix("FROM "),
+        "Python": python[1] if python else ", ".join(put_in),
         "version of uv": "pinned" if pinned else tags,
         "commands": [
             _command(line) for line in lines if not line.startswith(("FROM ", "COPY ", "ENV "))
@@ -318,7 +409,12 @@ def _deployed_image(layers: Sequence[api_pb2.Image]) -> Table:
             re.split("[ =]", line)[1] for line in lines if line[:4] == "ENV "
         ],
         **{f"{f.filename}, to build": _short(hashlib.sha256(f.data).hexdigest()) for f in sent},
-        "unasked of the image": [n for layer in layers for n in _filled(layer, UNASKED_OF_IMAGE)],
+        "unasked of the image": [
+            name
+            for layer in layers
+            for name in _filled(layer, UNASKED_OF_IMAGE)
+            if not (name == "context_mount_id" and PUT_IN.search(layer.context_mount_id))
+        ],
     }
 
 

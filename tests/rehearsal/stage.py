@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Coroutine, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -91,31 +91,29 @@ class Stage:
             ImageError: when the image lacks something.
         """
         name = function or main_function(app)
-        container, watching = self._start(app, name, volumes or {}, extra or {})
-        worker = container.worker
-        edge = Edge(worker)
-        server = Server(edge)
-        serving = asyncio.run_coroutine_threadsafe(server.run_until_told(), self._loop)
-        address = "{}:{}".format(*container.address)
-        url = f"http://{address}" if container.function.is_server else server.url
-        served = Served(url, container, edge)
-        try:
-            container.await_ready(seconds)
+        with self._container(app, name, volumes or {}, extra or {}) as container:
+            worker = container.worker
+            edge = Edge(worker)
+            server = Server(edge)
+            serving = asyncio.run_coroutine_threadsafe(server.run_until_told(), self._loop)
+            address = "{}:{}".format(*container.address)
+            url = f"http://{address}" if container.function.is_server else server.url
+            served = Served(url, container, edge)
             try:
-                yield served
-            except Exception as error:  # of whoever asks; only the container knows why
-                raise ContainerError(f"{error}\n{container.account()}") from error
-            if container.function.is_server:
-                container.process.terminate()
-            else:
-                self._loop.call_soon_threadsafe(worker.stop)
-            served.modules = container.await_end()
-        finally:
-            container.kill()
-            watching.result()
-            server.should_exit = True
-            serving.result()
-            self._do(worker.close())
+                container.await_ready(seconds)
+                try:
+                    yield served
+                except Exception as error:  # of whoever asks; only the container knows why
+                    raise ContainerError(f"{error}\n{container.account()}") from error
+                if container.function.is_server:
+                    container.process.terminate()
+                else:
+                    self._loop.call_soon_threadsafe(worker.stop)
+                served.modules = container.await_end()
+            finally:
+                container.kill()  # first: the edge waits for who waits for it
+                server.should_exit = True
+                serving.result()
 
     @contextlib.contextmanager
     def working(
@@ -130,9 +128,10 @@ class Stage:
             ContainerError: when one does not start, or does not end cleanly.
             ImageError: when the image lacks something.
         """
-        started = [self._start(app, function, {}, {}) for _ in range(2)]
-        containers = [container for container, _ in started]
-        try:
+        with contextlib.ExitStack() as stack:
+            containers = [
+                stack.enter_context(self._container(app, function, {}, {})) for _ in range(2)
+            ]
             for container in containers:
                 container.await_ready(90)
             try:
@@ -145,20 +144,16 @@ class Stage:
                 self._loop.call_soon_threadsafe(container.worker.stop)
             for container in left:
                 container.await_end(faults)
-        finally:
-            for container, watching in started:
-                container.kill()
-                watching.result()
-                self._do(container.worker.close())
 
-    def _start(
+    @contextlib.contextmanager
+    def _container(
         self,
         app: Deployment,
         name: str,
         volumes: Mapping[str, Path],
         extra: Mapping[str, str],
-    ) -> tuple[Container, Future[None]]:
-        """A container, and what is done when it is over."""
+    ) -> Iterator[Container]:
+        """A container of this function, which is killed on the way out if it is still there."""
         definition = app.functions[app.function_ids[name]]
         with self._building:
             built = image.build(app.chain(definition.image_id), self.folder / "images")
@@ -179,4 +174,9 @@ class Stage:
             extra=extra,
         )
         watching = asyncio.run_coroutine_threadsafe(worker.watch(container.process), self._loop)
-        return container, watching
+        try:
+            yield container
+        finally:
+            container.kill()
+            watching.result()
+            self._do(worker.close())

@@ -11,11 +11,10 @@ from typing import Any
 from modal._serialization import deserialize_data_format, serialize, serialize_data_format
 from modal_proto import api_pb2
 
-from .calls import Calls
+from .calls import SUCCESS, Calls
 from .service import Service
 
 HEARTBEAT_SECONDS = 10  # it may take; the client gives it 15
-SUCCESS = api_pb2.GenericResult.GENERIC_STATUS_SUCCESS
 Message = dict[str, Any]  # of ASGI
 
 

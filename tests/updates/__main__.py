@@ -39,7 +39,7 @@ def main() -> None:
         failures: list[str] = []
         rows: dict[str, list[float]] = {}
         started = time.monotonic()
-        with multiprocessing.Pool(initializer=family.remember_compiled) as pool:
+        with multiprocessing.Pool(initializer=family.render_fast) as pool:
             arguments = [(past, Path(folder), *task) for task in tasks]
             results = family.counted(pool.imap(run, arguments), len(tasks), "checked")
             for (row, *_), (count, seconds, problem) in zip(tasks, results, strict=True):
@@ -62,7 +62,7 @@ def planned(past: history.History, everything: bool) -> Iterable[Task]:
         for tag in past.having(kind):
             yield "releases x kinds", "check_untouched", (tag, kind)
     yield from checks.planned_edits(past, everything)
-    alone, pairs = list(switches.answers()), list(switches.pairs())
+    alone, pairs = switches.answers(), list(switches.pairs())
     for switch in alone if everything else switches.sample(alone):
         yield "answers switched", "check_answer", (switch,)
     for switch in pairs if everything else switches.sample(pairs):

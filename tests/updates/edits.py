@@ -5,11 +5,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import family
 from updates.project import Project, uv
 
 HANDLERS = "src/myapi/handlers.py"
+SETTINGS = "src/myapi/settings.py"  # all that is an owner's where there are no handlers
 MODAL_APP = "src/myapi/modal_app.py"
 CLIENT = "examples/client.py"
 OWN_CLIENT = '''"""What the owner calls it with."""
@@ -24,12 +26,15 @@ ROUTES = {
 def mine() -> dict[str, str]:
     return {"whose": "mine"}
 """,
-    "inference": """
+    **dict.fromkeys(
+        ["inference", "embed", "classify", "rerank"],
+        """
 
 @router.get("/mine")
 def mine() -> dict[str, str]:
     return {"whose": "mine"}
 """,
+    ),
     "mcp": """
 
 @server.tool()
@@ -60,9 +65,11 @@ def test_mine() -> None:
 
 
 def add_a_route(project: Project, kind: str) -> None:
-    with (project.folder / HANDLERS).open("a") as handlers:
+    own = HANDLERS if (project.folder / HANDLERS).exists() else SETTINGS
+    with (project.folder / own).open("a") as handlers:
         handlers.write(ROUTES.get(kind, FUNCTION))
-    (project.folder / "tests/test_mine.py").write_text(TEST)
+    test = TEST.replace("handlers", Path(own).stem)
+    (project.folder / "tests/test_mine.py").write_text(test)
 
 
 def change_a_default(project: Project, _kind: str) -> None:
@@ -86,8 +93,9 @@ def rewrite_the_readme(project: Project, _kind: str) -> None:
 
 
 def delete_files(project: Project, _kind: str) -> None:
-    for name in ("tests/test_handlers.py", "LICENSE", "AGENTS.md"):
+    for name in ("LICENSE", "AGENTS.md"):
         (project.folder / name).unlink()
+    (project.folder / "tests/test_handlers.py").unlink(missing_ok=True)
     (project.folder / ".devcontainer/devcontainer.json").unlink(missing_ok=True)
     replace(project, "pyproject.toml", r"license-files = .*\n", "")
 
@@ -121,7 +129,7 @@ def write_other_handlers(project: Project, kind: str) -> None:
         source = family.ROOT / "tests/other_handlers" / f"{other}.py"
         if source.exists():
             shutil.copy(source, project.folder / name)
-    (project.folder / "tests/test_handlers.py").unlink()
+    (project.folder / "tests/test_handlers.py").unlink(missing_ok=True)
     if (project.folder / CLIENT).exists():
         (project.folder / "tests/test_client.py").unlink()
         write_a_client(project, kind)

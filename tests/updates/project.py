@@ -185,7 +185,7 @@ def run_suite(project: Project) -> int:
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "--quiet", "--color=no", "-p", "no:cacheprovider"],
         cwd=project.folder,
-        env=os.environ | {"PYTHONPATH": "src"},
+        env=os.environ | family.OWN_PLUGINS | {"PYTHONPATH": "src"},
         capture_output=True,
         text=True,
         check=False,

@@ -2,7 +2,7 @@
 
 import functools
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import family
@@ -20,10 +20,12 @@ OTHERS: dict[str, list[object]] = {
     "requests_per_minute": [60],
     "custom_domain": ["api.example.com"],
     "enforce_domain": [True],
-    "gpu": ["H100:2, A100", "none"],
+    "gpu": ["H100:2, A100", "none", "H100:2"],
     "model_id": ["owner/model"],
     "model_revision": ["v2"],
     "server_command": ["caddy run --port $PORT"],
+    "server_kind": ["server"],
+    "routing_region": ["eu-west"],
     "server_port": [9000],
     "license": ["apache-2.0", "proprietary"],
     "python_version": ["3.11"],
@@ -42,29 +44,11 @@ OTHERS: dict[str, list[object]] = {
     "memory_snapshot": [True, False],
     "gpu_snapshot": [True],
 }
-ONLY_IN = {  # questions that not every kind is asked
-    "enforce_domain": {"api", "inference", "websocket", "mcp", "jobs", "flask", "django"},
-    "gpu": {"inference"},
-    "gpu_snapshot": {"inference"},
-    "model_id": {"inference"},
-    "model_revision": {"inference"},
-    "server_command": {"command"},
-    "requests_per_minute": {
-        "simple",
-        "api",
-        "inference",
-        "websocket",
-        "mcp",
-        "jobs",
-        "flask",
-        "django",
-    },
-    "server_port": {"gradio", "streamlit", "command"},
-}
 # Answers without which a question is not asked.
 WITH: dict[str, tuple[tuple[str, object], ...]] = {
     "requests_per_minute": (("auth", "bearer"),),
     "enforce_domain": (("custom_domain", "api.example.com"),),
+    "routing_region": (("server_kind", "server"),),
 }
 
 
@@ -82,25 +66,19 @@ class Switch:
 @functools.cache
 def kinds() -> dict[str, family.Answers]:
     """The answers that lead to each kind of project, all others at their default."""
-    return {
-        family.kind(answers): {n: answers[n] for n in ("style", "server_app") if n in answers}
-        for answers in family.styles()
-    }
+    return {family.kind(answers): family.choice(answers) for answers in family.styles()}
 
 
-def answers() -> Iterator[Switch]:
-    """Each question alone, in each kind that asks it."""
-    auths = {(family.kind(a), a["auth"]) for a in family.styles()}
-    for kind, given in kinds().items():
-        facts = family.known(given)["facts"]
-        for name, values in OTHERS.items():
-            for value in values:
-                if kind not in ONLY_IN.get(name, {kind}) or (
-                    name == "memory_snapshot" and not facts["snapshot"]
-                ):
-                    continue
-                if name != "auth" or (kind, value) in auths:
-                    yield Switch(kind, (*WITH.get(name, ()), (name, value)))
+@functools.cache
+def answers() -> Sequence[Switch]:
+    """Each question alone, in each kind that asks it and takes the answer."""
+    return [
+        Switch(kind, data)
+        for kind, given in kinds().items()
+        for name, values in OTHERS.items()
+        for data in ((*WITH.get(name, ()), (name, value)) for value in values)
+        if family.accepts({**given, "tune": True, **dict(data)})
+    ]
 
 
 def pairs() -> Iterator[Switch]:
@@ -111,7 +89,7 @@ def pairs() -> Iterator[Switch]:
                 yield Switch(kind, tuple(given.items()))
 
 
-def sample(switches: list[Switch]) -> list[Switch]:
+def sample(switches: Sequence[Switch]) -> list[Switch]:
     """A part that has all the data there is, each with one kind to start from; the kinds take turns."""
     by_data: dict[tuple[tuple[str, object], ...], dict[str, Switch]] = {}
     for switch in switches:

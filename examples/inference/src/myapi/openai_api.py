@@ -86,11 +86,6 @@ router = APIRouter(
     tags=["OpenAI"],
     responses={status: {"model": OpenAIProblem} for status in (400, 404, 413, 500, 503, 504)},
 )
-STREAM: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
-
-NonEmpty = Annotated[str, Field(min_length=1)]
-StopString = Annotated[str, Field(min_length=1, max_length=64)]
-Zero = Annotated[Float, Field(ge=0, le=0)]
 
 
 def allow_null(schema: dict[str, Any]) -> None:
@@ -98,14 +93,11 @@ def allow_null(schema: dict[str, Any]) -> None:
     for name, each in schema["properties"].items():
         if name not in schema["required"]:
             schema["properties"][name] = {"anyOf": [each, {"type": "null"}]}
+    schema["additionalProperties"] = {"type": "null"}
 
 
-class StreamOptions(BaseModel):
-    include_usage: StrictBool = False
-
-
-class Common(BaseModel):
-    """What both kinds of requests may say. `user`, `metadata` and `store` change nothing here."""
+class Body(BaseModel):
+    """What is not known is refused, not passed over."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=allow_null)
 
@@ -116,6 +108,21 @@ class Common(BaseModel):
         if not isinstance(data, dict):
             return data
         return {name: value for name, value in data.items() if value is not None}
+
+
+STREAM: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
+
+NonEmpty = Annotated[str, Field(min_length=1)]
+StopString = Annotated[str, Field(min_length=1, max_length=64)]
+Zero = Annotated[Float, Field(ge=0, le=0)]
+
+
+class StreamOptions(BaseModel):
+    include_usage: StrictBool = False
+
+
+class Common(Body):
+    """What both kinds of requests may say. `user`, `metadata` and `store` change nothing here."""
 
     model: str
     max_tokens: Positive | None = None
@@ -193,6 +200,20 @@ async def find_model(name: str) -> dict[str, Any]:
     return describe_model()
 
 
+def describe_model() -> dict[str, Any]:
+    return {
+        "id": weights.MODEL_ID,
+        "object": "model",
+        "created": 0,
+        "owned_by": weights.MODEL_ID.split("/")[0],
+    }
+
+
+def check_model(name: str) -> None:
+    if name != weights.MODEL_ID:
+        raise HTTPException(404, f"There is no model {name!r} here, only {weights.MODEL_ID!r}")
+
+
 @router.post("/completions", response_model=None, responses=STREAM)
 async def complete(body: CompletionRequest, request: Request) -> Response:
     check_model(body.model)
@@ -209,20 +230,6 @@ async def chat(body: ChatRequest, request: Request) -> Response:
     most = body.max_completion_tokens or body.max_tokens
     job = body.job(prompt, is_chat=True, max_new_tokens=most)
     return await answer(job, body, request, "chat.completion", "chatcmpl")
-
-
-def describe_model() -> dict[str, Any]:
-    return {
-        "id": weights.MODEL_ID,
-        "object": "model",
-        "created": 0,
-        "owned_by": weights.MODEL_ID.split("/")[0],
-    }
-
-
-def check_model(name: str) -> None:
-    if name != weights.MODEL_ID:
-        raise HTTPException(404, f"There is no model {name!r} here, only {weights.MODEL_ID!r}")
 
 
 async def answer(job: Job, body: Common, request: Request, kind: str, prefix: str) -> Response:

@@ -17,12 +17,13 @@ SMALL_BYTES = 4_000_000
 
 
 def pack(model: Any) -> None:
-    """Put all matrices of a float32 model into that layout, where torch can."""
-    # Neither is public, so torch may rename them.
-    known = all(
-        hasattr(torch.ops.mkldnn, name) for name in ("_reorder_linear_weight", "_linear_pointwise")
-    )
+    """Put all matrices of a model into that layout, where torch can."""
+    # None of them is public, so torch may rename them.
+    names = ("_reorder_linear_weight", "_linear_pointwise", "_is_mkldnn_bf16_supported")
+    known = all(hasattr(torch.ops.mkldnn, name) for name in names)
     if not known or not torch.backends.cpu.get_cpu_capability().startswith("AVX"):
+        return
+    if model.dtype == torch.bfloat16 and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         return
     for layer in model.modules():
         if isinstance(layer, nn.Linear):

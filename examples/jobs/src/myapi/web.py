@@ -14,7 +14,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import create_model
 
 from . import handlers, logs
-from .jobs import Job, Jobs, Runner
+from .jobs import UNFINISHED, Job, Jobs, Runner
 from .middleware import PROBLEM, PROBLEMS, Limits, RequestContext
 from .progress import Event
 from .settings import Settings
@@ -130,7 +130,7 @@ def routes(jobs: Jobs, settings: Settings) -> APIRouter:
             for event in newer(events, seen):
                 seen = event.id
                 yield ServerSentEvent(id=str(event.id), event="progress", data=event)
-            if job.status not in {"pending", "running"}:
+            if job.status not in UNFINISHED:
                 yield ServerSentEvent(id=LAST, event=job.status, data=job)
                 return
             await asyncio.sleep(LOOK_SECONDS)

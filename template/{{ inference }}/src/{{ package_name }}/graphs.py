@@ -53,7 +53,7 @@ class Graphs:
         size = rows, min(max(SHORTEST, power(step.longest)), self._slots.length)
         recording = self._recordings.get(size)
         if recording is None:
-            recording = self._recordings[size] = self._prepare(tokens, step, size)
+            recording = self._recordings[size] = self._prepared(tokens, step, size)
         recording.tokens[:, : step.rows] = tokens
         recording.step.take(step)
         return recording.play()[: step.rows]
@@ -74,7 +74,7 @@ class Graphs:
 
         return seconds(self._score) / seconds(self.run)
 
-    def _prepare(self, tokens: torch.Tensor, step: Step, size: tuple[int, int]) -> Recording:
+    def _prepared(self, tokens: torch.Tensor, step: Step, size: tuple[int, int]) -> Recording:
         rows, longest = size
         fixed, wide = Step(self._slots, [0] * rows, [], tokens.device), tokens.new_zeros(1, rows)
         fixed.longest = longest

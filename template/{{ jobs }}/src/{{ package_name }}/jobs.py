@@ -75,6 +75,9 @@ class Runner(Protocol):
         """End a call, or see that it never begins."""
 
 
+UNFINISHED = {"pending", "running"}
+
+
 class Job(BaseModel):
     """A job as its caller sees it."""
 
@@ -157,7 +160,7 @@ class Jobs:
         """Cancel a job; once more is no error, but one that has ended otherwise is."""
         job, _ = self.read(job_id)
         status: str = job.status
-        if status in {"pending", "running"}:
+        if status in UNFINISHED:
             status = first_to_note(self.runner.notes, f"{job_id}/end", "cancelled")
         if status != "cancelled":
             raise HTTPException(409, f"This job is {status}")

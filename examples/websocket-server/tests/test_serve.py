@@ -1,0 +1,32 @@
+"""The local server's command line."""
+
+import socket
+import subprocess
+import sys
+
+
+def serve(*arguments: str) -> subprocess.CompletedProcess[str]:
+    program = "from myapi.serve import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_a_taken_port_is_one_line() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        run = serve("--port", str(taken.getsockname()[1]))
+    assert run.returncode == 1
+    (line,) = run.stderr.splitlines()
+    assert "cannot listen on 127.0.0.1" in line
+
+
+def test_an_unknown_option_says_what_there_is() -> None:
+    run = serve("--prot", "1")
+    assert run.returncode == 2
+    assert "--port" in run.stderr
