@@ -266,7 +266,11 @@ def render_fast() -> None:
 
 
 def _answer_once(worker: Any) -> None:
-    """Let a Worker of Copier gather its answers once for all files, and render equal parts of paths once."""
+    """Let a Worker of Copier gather its answers once for all files, and render equal parts of paths once.
+
+    It then passes over whole overlays that are not active, each file of which it would pass over.
+    """
+    scan: Any = copier._tools.scantree
     write, gather, render_text = (
         worker._render_template,
         worker._render_context,
@@ -286,7 +290,15 @@ def _answer_once(worker: Any) -> None:
                 str(render_text(self, text, extra_context)) if extra_context else render_part(text)
             )
 
+        def scan_active(path: str, follow_symlinks: bool) -> Iterator[os.DirEntry[str]]:
+            for entry in os.scandir(path):
+                if render_part(entry.name):
+                    yield entry
+                    if entry.is_dir(follow_symlinks=follow_symlinks):
+                        yield from scan(entry.path, follow_symlinks)
+
         with (
+            patch.object(copier._main, "scantree", scan_active),
             patch.object(worker, "_render_context", lambda _: {**known}),
             patch.object(worker, "_render_string", render_),
             patch.object(worker, "answers_relpath", answers_file),

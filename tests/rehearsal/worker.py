@@ -65,7 +65,7 @@ class Worker(Service):
         self.asked_to_stop = False
         self.snapshots = 0
         self.dead = False  # its process is over
-        self.at_once = 0  # inputs that it works on now
+        self._taken: set[str] = set()  # inputs that it works on now
         self.ready = asyncio.Event()  # it asks for inputs, or says that its server is up
         self._calls: dict[str, Call] = {}
         self._inputs: asyncio.Queue[api_pb2.FunctionGetInputsItem] = asyncio.Queue()
@@ -74,6 +74,11 @@ class Worker(Service):
         self.restored: tuple[Path, Path] | None = (
             None  # the file that ends a snapshot: before, then
         )
+
+    @property
+    def at_once(self) -> int:
+        """How many inputs it works on now."""
+        return len(self._taken)
 
     def call(self, scope: Message) -> Call:
         """Queue a request, as the edge does.
@@ -146,7 +151,8 @@ class Worker(Service):
         self.ready.set()
         self.calls.offer(request.function_id, self)
         item = await self._inputs.get()
-        self.at_once += not item.kill_switch
+        if not item.kill_switch:
+            self._taken.add(item.input_id)
         return api_pb2.FunctionGetInputsResponse(inputs=[item])
 
     async def FunctionCallGetDataIn(
@@ -169,7 +175,7 @@ class Worker(Service):
 
     async def FunctionPutOutputs(self, request: api_pb2.FunctionPutOutputsRequest) -> None:
         for output in request.outputs:
-            self.at_once -= 1
+            self._taken.discard(output.input_id)  # one that ended as it was cancelled has two
             if self.calls.put_output(output):
                 continue
             call = next(call for call in self._calls.values() if call.input_id == output.input_id)

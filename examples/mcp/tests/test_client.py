@@ -40,7 +40,7 @@ def client() -> Iterator[Client]:
 
 
 async def call(client: Client, tool: str, **arguments: Any) -> Any:
-    async with asyncio.timeout(10), client.connect() as server:  # whatever happens, it ends
+    async with asyncio.timeout(60), client.connect() as server:  # whatever happens, it ends
         return await use(server, tool, **arguments)
 
 
