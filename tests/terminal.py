@@ -27,7 +27,7 @@ class Terminal:
     def __init__(self, process: subprocess.Popen[bytes], descriptor: int) -> None:
         self.process, self._descriptor = process, descriptor
         self._raw = bytearray()
-        self._questions = 0  # that were shown when it last waited
+        self._asked = ""  # what was shown last when it last waited
 
     @property
     def printed(self) -> str:
@@ -36,15 +36,20 @@ class Terminal:
 
     def settle(self) -> bool:
         """Read until it waits for the answer to another question, or has ended; return whether it waits."""
-        # Each question is shown twice: as it is asked, and answered.
-        return self._read(lambda: (shown := self._shown()) > self._questions and shown % 2 == 1)
+        return self._read(self._is_new)
 
     def expect(self, text: str) -> None:
         """Read until it has said that."""
         assert self._read(lambda: text in self.printed), self.printed[-3000:]
 
-    def _shown(self) -> int:
-        return self.printed.count(ASKS)
+    def _is_new(self) -> bool:
+        question = self._question()
+        # What follows an answer may stand on its line.
+        return bool(question) and not (self._asked and question.startswith(self._asked))
+
+    def _question(self) -> str:
+        """The last that was shown, which is one that waits unless it was shown before, and is answered by now."""
+        return self.printed.rpartition(ASKS)[2].partition("\n")[0] if ASKS in self.printed else ""
 
     def _read(self, enough: Callable[[], bool]) -> bool:
         """Read until that holds and nothing follows for a moment; false where it ends before."""
@@ -57,7 +62,7 @@ class Terminal:
                     self.process.wait(PATIENCE)
                     return False
             elif enough():
-                self._questions = self._shown()
+                self._asked = self._question()
                 return True
             elif self.process.poll() is not None:
                 return False
