@@ -255,9 +255,15 @@ def render_fast() -> None:
     compile_once = functools.cache(jinja2.Environment.compile)
     first: list[jinja2.Environment] = []
 
-    def compile_(environment: jinja2.Environment, *arguments: Any, **options: Any) -> Any:
+    def compile_(
+        environment: jinja2.Environment,
+        source: str,
+        name: str | None = None,
+        _filename: str | None = None,  # another in each clone of the template
+        **options: Any,
+    ) -> Any:
         first.append(environment) if not first else None
-        return compile_once(first[0], *arguments, **options)
+        return compile_once(first[0], source, name, **options)
 
     jinja2.Environment.compile = compile_  # type: ignore[assignment, method-assign]
     template: Any = copier._template

@@ -11,7 +11,6 @@ import yaml
 from markdown_it import MarkdownIt
 
 import family
-from harden.answers_given import ENCODERS
 from rehearsal.promise import NUMBERS, keys
 
 Table = dict[str, Any]
@@ -54,7 +53,7 @@ def expected(known: family.Answers, answers: family.Answers) -> Table:
             known["user_name"] or f"the authors of {known['project_name']}"
         ) + (". All rights reserved." if known["license"] == "proprietary" else "")
     kind = family.kind(known)
-    if kind in ("api", "inference", *ENCODERS, "gradio", "streamlit"):
+    if kind in ("api", "inference", "gradio", "streamlit") or "encoder" in known["facts"]:
         table["title"] = known["project_name"]
     if kind in ("websocket", "inference"):
         table |= {"page title": known["project_name"], "page h1": known["project_name"]}
