@@ -129,7 +129,7 @@ def _mutants() -> Iterable[family.Answers]:
     yield from (mutant[0] for mutant in test_broken_projects.MUTANTS.values())
     yield from (mutant[0] for mutant in test_rendered_client.MUTANTS.values())
     for torn in test_engine.MUTANTS.values():
-        yield family.choice(family.kinds()[torn.kind])
+        yield family.choices()[torn.kind]
     for style, mutants in limits.MUTANTS.items():
         yield from ({"style": style} for _ in mutants)
 

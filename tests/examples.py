@@ -22,8 +22,8 @@ BEGIN, END = "<!-- gallery: written by nox -s examples -->\n", "<!-- end of gall
 
 
 def main(write: bool) -> None:
-    seen = {family.kind(answers): family.choice(answers) for answers in family.styles()}
-    seen["websocket-server"] = {"style": "websocket", "server_kind": "server"}
+    as_server: family.Answers = {"style": "websocket", "server_kind": "server"}
+    seen = {**family.choices(), "websocket-server": as_server}
     with tempfile.TemporaryDirectory() as folder:
         os.environ.update(family.isolate(Path(folder, "home")))
         template = family.export(Path(folder, "template"))

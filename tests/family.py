@@ -184,11 +184,24 @@ def kinds() -> Mapping[str, Answers]:
     return found
 
 
+@functools.cache
+def choices() -> Mapping[str, Answers]:
+    """Each kind, and the answers that lead to it."""
+    return {kind: choice(answers) for kind, answers in kinds().items()}
+
+
+@functools.cache
+def kinds_with(fact: str) -> Sequence[str]:
+    """The kinds whose facts have this, in the order of their names."""
+    paths = sorted((ROOT / "styles").glob("*.yml"))
+    return [path.stem for path in paths if fact in _load(path.read_text())]
+
+
 def servers() -> list[Answers]:
     """Each kind that can be a Modal Server, as one; all other answers at their default."""
     every = []
-    for answers in kinds().values():
-        as_server = choice(answers) | {"tune": True, "server_kind": "server"}
+    for chosen in choices().values():
+        as_server = chosen | {"tune": True, "server_kind": "server"}
         every += [as_server] if accepts(as_server) else []
     return every
 

@@ -131,8 +131,7 @@ def sets(draw: st.DrawFn, kind: str, wrong: str) -> Given:
         wrong: the question whose answer may be anything, or nothing.
     """
     kind = kind or draw(st.sampled_from(KINDS))
-    answers = family.choice(family.kinds()[kind])
-    answers["auth"] = draw(st.sampled_from(possible_auth(kind)))
+    answers = {**family.choices()[kind], "auth": draw(st.sampled_from(possible_auth(kind)))}
     for name, strategy in FINE.items():
         if draw(st.integers(0, 3)):
             answers[name] = draw(strategy)
@@ -141,7 +140,7 @@ def sets(draw: st.DrawFn, kind: str, wrong: str) -> Given:
     if kind in ENGINES and "gpu" in answers:
         answers["gpu"] = draw(ENGINE_GPUS)
     if kind in ENCODERS and "gpu" in answers:
-        answers["gpu"] = answers["gpu"].partition(":")[0]
+        answers["gpu"] = answers["gpu"].partition(":")[0]  # one each
     if kind in ENGINES and "model_id" in answers:  # one that says no size
         answers["model_id"] = answers["model_id"].replace("b", "x").replace("B", "X")
     if ":" in answers.get("gpu", ""):
@@ -251,9 +250,8 @@ FINE: dict[str, Strategy] = {
     "gpu_snapshot": st.booleans(),
 }
 
-# One number of each kind, and none without bfloat16.
-ENGINES = {"vllm"}
-ENCODERS = {"embed", "classify", "rerank"}  # one GPU each
+ENGINES, ENCODERS = family.kinds_with("engine"), family.kinds_with("encoder")
+# Of an engine: one number of each kind, and none without bfloat16.
 ENGINE_GPUS = st.builds(
     lambda kinds, count: ", ".join(f"{kind}:{count}" if count > 1 else kind for kind in kinds),
     st.lists(st.sampled_from([gpu for gpu in MORE_GPUS if gpu != "T4"]), min_size=1, max_size=8),

@@ -87,7 +87,7 @@ def run(options: Options) -> Iterator[Row]:
     print(f"{PART}: seed {seed}", flush=True)
     for subject in SUBJECTS:
         name = f"{subject.style} {subject.auth}"
-        chosen = family.choice(family.kinds()[subject.style])
+        chosen = family.choices()[subject.style]
         project = render(options, f"{PART} {name}", **chosen, auth=subject.auth)
         report = Report()
         # Of a job that runs schemathesis would read events for as long as they come.

@@ -75,7 +75,7 @@ class Trial:
             files: which of the folder of broken ones stands in the place of each.
             answers: beside the style.
         """
-        answers = {**family.choice(family.kinds()[kind]), **answers}
+        answers = {**family.choices()[kind], **answers}
         name = "-".join(["faults", *map(str, answers.values())])
         with RENDERING:
             original = render(self.options, name, **answers)

@@ -52,7 +52,7 @@ def run(options: Options) -> Iterator[Row]:
     start = random.randrange(2**32) if options.full else SEED  # noqa: S311
     print(f"{PART}: seed {start}", flush=True)
     for style, auth in SUBJECTS:
-        chosen = family.choice(family.kinds()[style])
+        chosen = family.choices()[style]
         project = render(options, f"{PART} {style} {auth}", **chosen, auth=auth)
         surface = SURFACES[style]
         fixed = list(dict.fromkeys(corpus(surface)))

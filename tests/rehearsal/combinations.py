@@ -129,9 +129,7 @@ def tuned() -> Iterator[family.Answers]:
 
     And one more where it can be a Modal Server.
     """
-    kinds = {family.kind(answers): answers for answers in family.styles()}
-    for answers in kinds.values():
-        chosen = family.choice(answers)
+    for chosen in family.choices().values():
         facts = family.known(chosen)["facts"]
         other = next(auth for auth in facts["auth"] if auth != "proxy")
         for auth, wide in zip(("proxy", other), TUNED, strict=True):

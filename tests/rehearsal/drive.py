@@ -23,6 +23,7 @@ from mcp.client.streamable_http import streamable_http_client
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+import family
 import projects
 
 from . import streamlit_page
@@ -70,9 +71,9 @@ def rpc(method: str, **params: object) -> Ask:
     return post("/mcp", message, **headers)
 
 
-ENGINES = ("vllm",)
+ENGINES = family.kinds_with("engine")
 # Whose local server has an echo where the container has a model.
-MODELS = ("inference", "embed", "classify", "rerank")
+MODELS = ("inference", *family.kinds_with("encoder"))
 CHAT = "/v1/chat/completions"
 CHATTED = {"messages": [{"role": "user", "content": "one two three"}]}
 TEXTS = [{"text": 7}, {"text": ""}, {"text": "a", "max_length": 0}, ["text"], None]

@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def planned(past: history.History, everything: bool) -> Iterable[Task]:
-    kinds = switches.kinds()
+    kinds = family.choices()
     for kind in kinds:
         for tag in past.having(kind):
             yield "releases x kinds", "check_untouched", (tag, kind)

@@ -9,7 +9,7 @@ from copier import VcsRef
 
 import family
 from releases import git
-from updates import edits, switches
+from updates import edits
 from updates.edits import Edit
 from updates.history import History
 from updates.project import (
@@ -33,7 +33,7 @@ LISTS_GONE = "git diff --name-only --diff-filter=D HEAD"
 
 def check_untouched(past: History, _folder: Path, tag: str, kind: str) -> int:
     """From a release to the working tree: no conflict, no other answer, and what a fresh render gives."""
-    with made(past, tag, switches.kinds()[kind]) as project:
+    with made(past, tag, family.choices()[kind]) as project:
         before = project.answers()
         project.update(past.today)
         assert not project.conflicts()
@@ -43,7 +43,7 @@ def check_untouched(past: History, _folder: Path, tag: str, kind: str) -> int:
 
 def planned_edits(past: History, everything: bool) -> Iterator[tuple[str, str, tuple[object, ...]]]:
     """Rows, checks and arguments: from each release to the working tree, and from there to what touches the same files."""
-    for number, kind in enumerate(switches.kinds()):
+    for number, kind in enumerate(family.choices()):
         # Each kind in full from one release, by turns, and from the newest.
         having = past.having(kind)
         turn = having[number % len(having)] if having else ""
@@ -66,7 +66,7 @@ def check_edits(
     past: History, _folder: Path, tag: str, to: str, kind: str, chosen: list[Edit], with_suite: bool
 ) -> int:
     """Nothing that the owner wrote is lost, and each file is what Git's own merge makes of it."""
-    with made(past, tag, switches.kinds()[kind]) as project:
+    with made(past, tag, family.choices()[kind]) as project:
         base, answers = project.files(), project.answers()
         lock(project)
         for edit in chosen:
@@ -142,7 +142,7 @@ def check_fresh(project: Project, tag: str) -> int:
 
 def check_answer(past: History, _folder: Path, switch: Switch) -> int:
     """Another answer, the same version: recorded, everything else as it was, and what a fresh render gives."""
-    with made(past, past.today, switches.kinds()[switch.kind]) as project:
+    with made(past, past.today, family.choices()[switch.kind]) as project:
         before, data = project.answers(), dict(switch.data)
         project.update(CURRENT, **data)
         assert not project.conflicts()
@@ -152,10 +152,10 @@ def check_answer(past: History, _folder: Path, switch: Switch) -> int:
 
 def check_there_and_back(past: History, _folder: Path, switch: Switch) -> int:
     """Another kind of project and back: a fresh render each time, and in the end what it was."""
-    with made(past, past.today, switches.kinds()[switch.kind]) as project:
+    with made(past, past.today, family.choices()[switch.kind]) as project:
         first, auth = project.files(), project.answers()["auth"]
         count = 0
-        for data in (dict(switch.data), switches.kinds()[switch.kind]):
+        for data in (dict(switch.data), family.choices()[switch.kind]):
             before = project.answers()
             project.update(CURRENT, **data)
             assert not project.conflicts()

@@ -18,16 +18,11 @@ OWN_CLIENT = '''"""What the owner calls it with."""
 
 print("mine")
 '''
+ENCODERS = family.kinds_with("encoder")  # which serve the same engine
 # One more thing that the endpoint does, as its framework wants it.
 ROUTES = {
-    "api": """
-
-@router.get("/mine")
-def mine() -> dict[str, str]:
-    return {"whose": "mine"}
-""",
     **dict.fromkeys(
-        ["inference", "embed", "classify", "rerank"],
+        ["api", "inference", *ENCODERS],
         """
 
 @router.get("/mine")
@@ -125,7 +120,8 @@ def run_another_formatter(project: Project, _kind: str) -> None:
 
 def write_other_handlers(project: Project, kind: str) -> None:
     """The starter goes, with its tests; what calls it is another program."""
-    for name, other in {HANDLERS: kind, "src/myapi/web.py": f"{kind}_web"}.items():
+    handlers = "encoder" if kind in ENCODERS else kind
+    for name, other in {HANDLERS: handlers, "src/myapi/web.py": f"{kind}_web"}.items():
         source = family.ROOT / "tests/other_handlers" / f"{other}.py"
         if source.exists():
             shutil.copy(source, project.folder / name)

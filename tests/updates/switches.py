@@ -64,17 +64,11 @@ class Switch:
 
 
 @functools.cache
-def kinds() -> dict[str, family.Answers]:
-    """The answers that lead to each kind of project, all others at their default."""
-    return {family.kind(answers): family.choice(answers) for answers in family.styles()}
-
-
-@functools.cache
 def answers() -> Sequence[Switch]:
     """Each question alone, in each kind that asks it and takes the answer."""
     return [
         Switch(kind, data)
-        for kind, given in kinds().items()
+        for kind, given in family.choices().items()
         for name, values in OTHERS.items()
         for data in ((*WITH.get(name, ()), (name, value)) for value in values)
         if family.accepts({**given, "tune": True, **dict(data)})
@@ -83,8 +77,8 @@ def answers() -> Sequence[Switch]:
 
 def pairs() -> Iterator[Switch]:
     """Each kind to each other; whoever tries one goes back as well."""
-    for kind in kinds():
-        for other, given in kinds().items():
+    for kind in family.choices():
+        for other, given in family.choices().items():
             if other != kind:
                 yield Switch(kind, tuple(given.items()))
 
@@ -94,7 +88,7 @@ def sample(switches: Sequence[Switch]) -> list[Switch]:
     by_data: dict[tuple[tuple[str, object], ...], dict[str, Switch]] = {}
     for switch in switches:
         by_data.setdefault(switch.data, {})[switch.kind] = switch
-    order = deque(kinds())
+    order = deque(family.choices())
     chosen = []
     for options in by_data.values():
         chosen.append(next(options[kind] for kind in order if kind in options))

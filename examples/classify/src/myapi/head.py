@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from transformers import AutoModelForSequenceClassification
 
+from . import weights
+
 
 class Head:
     """A model with a score for each label: https://huggingface.co/docs/transformers/tasks/sequence_classification"""
@@ -18,16 +20,9 @@ class Head:
             options: those of `from_pretrained`.
 
         Raises:
-            RuntimeError: when it was not trained for this, or has no labels to choose from.
+            RuntimeError: when it has no labels to choose from.
         """
-        self.model: Any
-        self.model, loaded = AutoModelForSequenceClassification.from_pretrained(
-            path, output_loading_info=True, **options
-        )
-        if missing := loaded["missing_keys"]:  # they would be random
-            raise RuntimeError(
-                f"This model was not trained to give labels: it has no {', '.join(sorted(missing))}"
-            )
+        self.model: Any = weights.load(AutoModelForSequenceClassification, path, **options)
         config = self.model.config
         if config.num_labels < 2:
             raise RuntimeError("This model gives one score, no labels: serve it with task=rerank")

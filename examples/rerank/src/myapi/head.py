@@ -1,10 +1,12 @@
-"""From what the model makes of a question and a document to how well the one answers the other."""
+"""From what the model makes of a query and a document to how well the one answers the other."""
 
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import AutoModelForSequenceClassification
+
+from . import weights
 
 
 class Head:
@@ -20,16 +22,9 @@ class Head:
             options: those of `from_pretrained`.
 
         Raises:
-            RuntimeError: when it was not trained for this, or gives more than one score.
+            RuntimeError: when it gives more than one score.
         """
-        self.model: Any
-        self.model, loaded = AutoModelForSequenceClassification.from_pretrained(
-            path, output_loading_info=True, **options
-        )
-        if missing := loaded["missing_keys"]:  # they would be random
-            raise RuntimeError(
-                f"This model was not trained to judge pairs: it has no {', '.join(sorted(missing))}"
-            )
+        self.model: Any = weights.load(AutoModelForSequenceClassification, path, **options)
         count = self.model.config.num_labels
         if count != 1:
             raise RuntimeError(

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from transformers import AutoModel
 
+from . import weights
+
 
 class Head:
     """A model and how its tokens become one vector.
@@ -25,14 +27,10 @@ class Head:
             options: those of `from_pretrained`.
 
         Raises:
-            RuntimeError: when its vectors are made in a way that is not known here, or weights are missing.
+            RuntimeError: when its vectors are made in a way that is not known here.
         """
         self.pooling = find_pooling(path)
-        self.model: Any
-        self.model, loaded = AutoModel.from_pretrained(path, output_loading_info=True, **options)
-        # They would be random. A pooler is not asked here.
-        if missing := {name for name in loaded["missing_keys"] if not name.startswith("pooler.")}:
-            raise RuntimeError(f"This model has no {', '.join(sorted(missing))}")
+        self.model: Any = weights.load(AutoModel, path, unused=("pooler.",), **options)
 
     def __call__(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         """Vectors of length 1.
@@ -50,8 +48,8 @@ class Head:
         elif self.pooling == "lasttoken":
             vectors = states[torch.arange(len(states)), mask.sum(1) - 1]
         else:
-            weights = mask[..., None]
-            vectors = (states * weights).sum(1) / weights.sum(1)
+            present = mask[..., None]
+            vectors = (states * present).sum(1) / present.sum(1)
         return torch.nn.functional.normalize(vectors, dim=1)
 
 

@@ -6,7 +6,7 @@ from .engine import Reading, RefusedError, Text
 
 
 class EchoEngine:
-    """Says how many of the question's words the document has. A text alone is its own question."""
+    """Says how many of the query's words the document has. A text alone is its own query."""
 
     ready = True
     labels: tuple[str, ...] = ()
