@@ -12,6 +12,9 @@ import re
 import shutil
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from pathlib import Path
 
 import nox
@@ -21,11 +24,11 @@ STYLES = sorted(path.stem for path in (ROOT / "styles").glob("*.yml"))
 
 nox.needs_version = ">=2025.2.9"
 nox.options.error_on_missing_interpreters = True
-nox.options.sessions = ["lint", "lanes", "harden"]
-# What runs beside each other: both lanes wait for servers and processes a part of their time. `harden` measures, alone.
-LANES = (
-    ("update", "project", "questions", "docs", "lowest", "examples"),
-    ("matrix", "rehearse", "workflows", "broken", "engine", "hooks", "newcomer"),
+nox.options.sessions = ["lint", "proofs", "harden"]
+# What `proofs` runs, two at a time, the long ones first, and `rehearse` once `matrix` has left what it rendered.
+PROOFS = (
+    *("matrix", "update", "project", "rehearse", "workflows", "broken", "docs", "engine"),
+    *("questions", "lowest", "hooks", "examples", "newcomer"),
 )
 
 # All proofs share one environment: what every style installs is large, and the same each time.
@@ -60,6 +63,11 @@ def run(session: nox.Session, command: str, *arguments: str, modal: str = "") ->
     session.run(str(scripts / command), *arguments, env=env, external=True)
 
 
+def slice_of_the_day() -> str:
+    """Of what tests/slices.py takes in parts: three days in a row take all."""
+    return str(date.today().toordinal() % 3)
+
+
 def run_module(session: nox.Session, name: str, *arguments: str, modal: str = "") -> None:
     """Run a package of tests/ as a program."""
     with session.chdir(ROOT / "tests"):
@@ -90,23 +98,32 @@ def lint(session: nox.Session) -> None:
 
 
 @proof
-def lanes(session: nox.Session) -> None:
-    """All proofs but `lint` and `harden`, in two lanes beside each other; what each says comes when its lane is through."""
-    run(session, "python", "--version")  # both need the environment: it is made before
-    running = []
-    for number, names in enumerate(LANES, start=1):
-        log = ROOT / ".nox" / f"lane-{number}.log"
-        command = [sys.executable, "-m", "nox", "--sessions", *names]
-        with log.open("w") as out:
-            process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)  # noqa: S603
-            running.append((log, process))
-    failed = []
-    for log, process in running:
-        status = process.wait()
-        print(log.read_text(), flush=True)
-        failed += [log.name] if status else []
-    if failed:
-        session.error(f"Something failed in {' and '.join(failed)}, see above")
+def proofs(session: nox.Session) -> None:
+    """All proofs but `lint` and `harden`, two at a time; of mutants and the like the slice of the day, `-- all` takes all, `-- 1` slice 1."""
+    run(session, "python", "--version")  # all need the environment: it is made before
+    (which,) = session.posargs or [slice_of_the_day()]
+    if which not in ("0", "1", "2", "all"):
+        session.error(f"There is no slice {which}: 0, 1, 2 or all")
+    slice_ = {} if which == "all" else {"SLICE": which}
+
+    def prove(name: str) -> bool:
+        started = time.monotonic()
+        command = [sys.executable, "-m", "nox", "--sessions", name]
+        ended = subprocess.run(  # noqa: S603
+            command,
+            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=os.environ | slice_,
+        )
+        print(f"{ended.stdout}{name} ended after {time.monotonic() - started:.0f} s", flush=True)
+        return ended.returncode == 0
+
+    with ThreadPoolExecutor(2) as pool:
+        passed = dict(zip(PROOFS, pool.map(prove, PROOFS), strict=True))
+    if failed := [name for name in PROOFS if not passed[name]]:
+        session.error(f"Something failed in {', '.join(failed)}, see above")
 
 
 @proof
@@ -129,7 +146,7 @@ def lowest(session: nox.Session) -> None:
         r'^_min_copier_version: "(.+)"$', (ROOT / "copier.yml").read_text(), re.MULTILINE
     )
     session.install(f"copier=={least}", "pytest", "pyyaml")
-    session.run("pytest", "tests/test_layout.py", "tests/test_update_cli.py")
+    session.run("pytest", "--plain", "tests/test_layout.py", "tests/test_update_cli.py")
 
 
 @proof
@@ -151,7 +168,8 @@ def project(session: nox.Session) -> None:
 @proof
 def broken(session: nox.Session) -> None:
     """Projects broken in one place each, which the checks of `project` must catch."""
-    run(session, "pytest", "tests/test_broken_projects.py", "--numprocesses=3", *session.posargs)
+    tests = ("tests/test_broken_projects.py", "--numprocesses=3", "--dist=loadgroup")
+    run(session, "pytest", *tests, *session.posargs)
 
 
 @proof
@@ -256,7 +274,8 @@ def overhead(session: nox.Session) -> None:
 
 @proof
 def quick(session: nox.Session) -> None:
-    """Under two minutes: lint, questions, and each style and auth once through the matrix."""
+    """A few minutes: lint, questions, and each style and auth once through the matrix; of mutants the slice of the day."""
+    os.environ.setdefault("SLICE", slice_of_the_day())
     lint.func(session)
     questions.func(session)
     run(session, "python", "tests/matrix.py", "--sample")

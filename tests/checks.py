@@ -1,6 +1,8 @@
 """What must hold for every rendered project. Each check raises AssertionError with one clear sentence."""
 
 import ast
+import gc
+import importlib
 import json
 import os
 import re
@@ -16,6 +18,16 @@ import toml
 import yaml
 
 JINJA = re.compile(rb"(?<!\$)\{\{|\{%|\{#")  # a workflow's own expressions are ${{ … }}
+# What projects import, so that each fork finds it loaded.
+WARM = (
+    "modal",
+    "django.core.wsgi",
+    "fastapi.middleware.cors",
+    "flask",
+    "mcp.server",
+    "pydantic_settings",
+    "pydantic.v1",
+)
 HEAVY = {"torch", "transformers", "gradio", "streamlit", "numpy", "pandas"}
 
 
@@ -102,12 +114,9 @@ def check_imports(projects: Iterable[tuple[Path, str]]) -> None:
     Args:
         projects: folder of a rendered project, and the name of its package.
     """
-    import django.core.wsgi  # noqa: F401  (the same for every fork)
-    import fastapi  # noqa: F401
-    import flask  # noqa: F401
-    import modal  # noqa: F401
-    import pydantic_settings  # noqa: F401
-
+    for name in WARM:
+        importlib.import_module(name)
+    gc.freeze()  # what is collected is copied, in each fork anew
     assert not HEAVY & set(sys.modules), "this process has imported what a project must not import"
     for project, package in projects:
         reader, writer = os.pipe()

@@ -7,17 +7,27 @@ from pathlib import Path
 import pytest
 
 import family
+import slices
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--style", help="only projects of this style (a file name of styles/)")
+    parser.addoption(
+        "--plain", action="store_true", help="render just as Copier does, which takes longer"
+    )
+
+
+def pytest_report_header() -> str:
+    return f"taken: {slices.told()}"
 
 
 @pytest.fixture(scope="session", autouse=True)
-def isolated(tmp_path_factory: pytest.TempPathFactory) -> None:
+def isolated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ.update(family.isolate(tmp_path_factory.mktemp("home")))
     # Projects install the same packages, and types of those take mypy most of its time; it knows files by their hash.
     os.environ["MYPY_CACHE_DIR"] = str(tmp_path_factory.mktemp("mypy"))
+    if not request.config.getoption("plain"):
+        family.render_fast()
     # A shell starts jobs in the background with SIGINT ignored, and all that they start inherits that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

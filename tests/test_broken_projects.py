@@ -11,6 +11,7 @@ import pytest
 
 import family
 import projects
+import slices
 from projects import Project
 
 API = {"style": "api", "auth": "bearer"}
@@ -1029,7 +1030,13 @@ def installed(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Insta
     return lambda answers: make(tuple(answers.items()))
 
 
-@pytest.mark.parametrize("name", MUTANTS)
+@pytest.mark.parametrize(
+    "name",
+    [  # each project is made once, by one of the workers
+        pytest.param(name, marks=pytest.mark.xdist_group(str(MUTANTS[name][0])))
+        for name in slices.taken(sorted(MUTANTS, key=lambda name: str(MUTANTS[name][0])))
+    ],
+)
 def test_each_mutant_is_caught(installed: Installed, name: str) -> None:
     answers, file, text, instead, check, message = MUTANTS[name]
     project = installed(answers)

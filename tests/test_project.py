@@ -8,6 +8,7 @@ import pytest
 
 import family
 import projects
+import slices
 from projects import Project
 
 # How a server is ended: the signal, how often it comes, and how the server was started.
@@ -20,9 +21,9 @@ ENDS: list[End] = [
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     wanted = metafunc.config.getoption("style")
-    # Who may call changes nothing in how a server ends.
-    kinds = family.kinds().values() if "ends" in metafunc.fixturenames else family.styles()
-    every = [*kinds, *family.servers()]
+    every = slices.of_each([*family.styles(), *family.servers()], family.kind)
+    if "ends" in metafunc.fixturenames:  # who may call changes nothing in how a server ends
+        every = list({(family.kind(each), _is_server(each)): each for each in every}.values())
     chosen = [answers for answers in every if wanted in (None, family.kind(answers))]
     assert chosen, f"no such style: {wanted}"
     parameters = [  # each is made once, by one of the workers
@@ -38,9 +39,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def ends(request: pytest.FixtureRequest) -> list[End]:
-    """Every way for each style, and one for a Modal Server, whose local server is the same."""
-    answers = request.node.callspec.params["project"]
-    return ENDS if answers == family.kinds()[family.kind(answers)] else ENDS[-1:]
+    """Every way for each kind, and one for a Modal Server, whose local server is the same."""
+    return ENDS[-1:] if _is_server(request.node.callspec.params["project"]) else ENDS
+
+
+def _is_server(answers: family.Answers) -> bool:
+    return answers.get("server_kind") == "server"
 
 
 @pytest.fixture(scope="session")

@@ -318,10 +318,11 @@ TOOLS = (
 
 def test_no_name_shadows_what_a_project_needs() -> None:
     modules, distributions = reserved("modules"), reserved("distributions")
+    tools = tools_alone()
     installed = {
         module: names
         for module, names in packages_distributions().items()
-        if not {canonicalize_name(name) for name in names} <= tools_alone()
+        if not {canonicalize_name(name) for name in names} <= tools
     }
     needed = set(installed) | set(sys.stdlib_module_names) | {*keyword.kwlist, *keyword.softkwlist}
     legal = {name for name in needed if re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name)}

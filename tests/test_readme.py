@@ -2,6 +2,7 @@
 
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,14 @@ def test_sessions_questions_and_styles_are_real() -> None:
     assert names <= set(family.questions())
     styles = set(family.questions()["style"]["choices"].values())
     assert styles == {*re.findall(r"`(\w+)`", text)} & styles
+
+
+def test_the_table_of_proofs_names_those_that_run_each_time() -> None:
+    nox = runpy.run_path(str(family.ROOT / "noxfile.py"))
+    _, _, section = README.partition("## Prove it")
+    named = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
+    assert len(nox["PROOFS"]) >= 10
+    assert sorted(named) == sorted([*nox["nox"].options.sessions, *nox["PROOFS"]])
 
 
 def test_the_first_command_is_what_ci_runs() -> None:

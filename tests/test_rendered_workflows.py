@@ -21,6 +21,7 @@ import pytest
 import yaml
 
 import family
+import slices
 
 BRANCH = "copier-update"
 SCRIPT = ".github/update.sh"
@@ -390,7 +391,7 @@ MUTANTS = {
 }
 
 
-@pytest.mark.parametrize("name", MUTANTS)
+@pytest.mark.parametrize("name", slices.taken(MUTANTS))
 def test_each_broken_script_is_caught(world: World, name: str) -> None:
     text, instead, check = MUTANTS[name]
     replace(world.project / SCRIPT, text, instead)
@@ -535,7 +536,7 @@ MUTANTS_ON_GITLAB = {
 }
 
 
-@pytest.mark.parametrize("name", MUTANTS_ON_GITLAB)
+@pytest.mark.parametrize("name", slices.taken(MUTANTS_ON_GITLAB))
 def test_each_broken_update_on_gitlab_is_caught(on_gitlab: World, name: str) -> None:
     file, text, instead, check = MUTANTS_ON_GITLAB[name]
     replace(on_gitlab.project / file, text, instead)

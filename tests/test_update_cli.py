@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import family
+import slices
 from releases import git
 from updates import history
 from updates.history import History
@@ -49,7 +50,7 @@ def commit(project: Path, message: str) -> None:
     git(project, "commit", "--quiet", "--message", message)
 
 
-@pytest.mark.parametrize("style", family.questions()["style"]["choices"].values())
+@pytest.mark.parametrize("style", slices.taken(family.questions()["style"]["choices"].values()))
 def test_copy_check_and_update_ask_for_no_trust(
     past: History, home: Path, tmp_path: Path, style: str
 ) -> None:

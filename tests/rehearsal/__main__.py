@@ -12,6 +12,7 @@ from pathlib import Path
 
 import family
 import projects
+import slices
 
 from . import combinations, drive, jobs, mutants, perform, probe
 from .stage import Stage
@@ -41,9 +42,8 @@ def main(words: Sequence[str]) -> None:
     if not chosen:
         known = sorted({word for answers in every for word in words_of(answers)})
         sys.exit(f"nothing is {' and '.join(words)}; choose from {', '.join(known)}")
-    print(
-        f"modal {importlib.metadata.version('modal')}, Python {sys.version.split()[0]}", flush=True
-    )
+    versions = f"modal {importlib.metadata.version('modal')}, Python {sys.version.split()[0]}"
+    print(f"{versions}, {slices.told()}", flush=True)
     with tempfile.TemporaryDirectory() as folder, Stage() as stage:
         os.environ.update(family.isolate(Path(folder, "home")))
         template = family.export(Path(folder, "template"))
@@ -72,14 +72,15 @@ def rehearse_all(
     rows.append(Row("the rehearsal itself, by a probe", seen, 0, lap(started)))
 
     started = time.monotonic()
+    taken = slices.of_each([*chosen, *asleep(chosen)], family.kind)
     # More than there are cores: most of the time they wait for containers.
     with ThreadPoolExecutor(max_workers=3) as pool:
         tasks = [
             pool.submit(served, stage, template, folder / f"served-{number}", answers)
-            for number, answers in enumerate([*chosen, *asleep(chosen)])
+            for number, answers in enumerate(taken)
         ]
         done = [task.result() for task in tasks]
-    assert words or len(done) >= LEAST_SERVED, "too few styles"
+    assert words or len(done) >= slices.least(LEAST_SERVED), "too few styles"
     requests = sum(each.requests + each.compared for each in done)
     rows.append(
         Row("containers served, deployed by README's commands", len(done), requests, lap(started))
@@ -96,13 +97,15 @@ def rehearse_all(
         stage, template, folder / "combinations", lambda answers: chooses(words, answers)
     )
     rows.append(Row("combinations deployed", result.combinations, 0, lap(started)))
+    rows.append(Row("  renders that no proof had kept", result.renders, 0, result.render_seconds))
+    rows.append(Row("  lock files", result.locks, 0, result.lock_seconds))
     rows.append(Row("  distinct deployments", result.deployments, 0, result.deploy_seconds))
     rows.append(Row("  promises kept", result.promises, 0, result.check_seconds))
 
     started = time.monotonic()
     broken = [mutant for mutant in mutants.MUTANTS if chooses(words, mutant.answers)]
-    caught = mutants.run(stage, template, folder / "mutants", broken)
-    assert words or len(caught) >= LEAST_MUTANTS, "too few mutants"
+    caught = mutants.run(stage, template, folder / "mutants", broken, proved=taken)
+    assert words or len(caught) >= slices.least(LEAST_MUTANTS), "too few mutants"
     rows.append(Row("mutants caught", len(caught), 0, lap(started)))
     return rows
 

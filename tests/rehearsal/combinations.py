@@ -116,6 +116,7 @@ class Result:
     combinations: int  # of the matrix
     tuned: int  # projects beside it
     deployments: int
+    renders: int  # those that no other proof had kept
     locks: int
     render_seconds: float
     lock_seconds: float
@@ -168,7 +169,8 @@ def deploy_all(
     started = time.monotonic()
     store = matrix.Store(folder / "store")
     store.folder.mkdir(parents=True)
-    groups = _group(store, _render_all(template, store, [*combinations, *beside]))
+    new, trees = _render_all(template, store, [*combinations, *beside])
+    groups = _group(store, trees)
     if combinations == every:
         assert len(groups) - len(beside) >= matrix.LEAST_PACKAGES, "too few distinct packages"
     rendered = time.monotonic()
@@ -177,6 +179,7 @@ def deploy_all(
         combinations=len(combinations),
         tuned=len(beside),
         deployments=len(groups),
+        renders=new,
         locks=len(locks),
         render_seconds=rendered - started,
         lock_seconds=time.monotonic() - rendered,
@@ -194,7 +197,8 @@ def deploy_all(
 
 def _render_all(
     template: Path, store: matrix.Store, every: Sequence[family.Answers]
-) -> list[tuple[family.Answers, matrix.Tree]]:
+) -> tuple[int, list[tuple[family.Answers, matrix.Tree]]]:
+    """How many had to be rendered, and the files of all."""
     kept = {json.dumps(answers): tree for answers, tree in matrix.kept(template, store)}
     tasks = [
         (template, store.folder, answers) for answers in every if json.dumps(answers) not in kept
@@ -203,7 +207,9 @@ def _render_all(
     with multiprocessing.get_context("spawn").Pool(initializer=family.render_fast) as pool:
         rendered = pool.imap(_render, tasks, chunksize=4)
         trees = iter(list(family.counted(rendered, len(tasks), "rendered")))
-    return [(answers, kept.get(json.dumps(answers)) or next(trees)) for answers in every]
+    return len(tasks), [
+        (answers, kept.get(json.dumps(answers)) or next(trees)) for answers in every
+    ]
 
 
 def _render(task: tuple[Path, Path, family.Answers]) -> matrix.Tree:

@@ -12,10 +12,12 @@ from pathlib import Path
 WARM = [
     "modal.__main__",
     "modal.cli.run",
-    "fastapi",
+    "modal._output.rich",
+    "fastapi.middleware.cors",
     "flask",
     "mcp.server",
     "pydantic_settings",
+    "pydantic.v1",
     "rehearsal.__main__",
 ]
 SECONDS = 120  # for one deployment

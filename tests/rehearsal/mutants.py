@@ -7,15 +7,16 @@ unbroken project passes, and the failure must name the cause.
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import groupby
 from pathlib import Path
 
 import family
 import projects
+import slices
 
 from . import jobs, perform, promise
 from .plane import Deployment
@@ -859,47 +860,64 @@ MUTANTS = [
 
 
 def run(
-    stage: Stage, template: Path, folder: Path, mutants: Sequence[Mutant] = MUTANTS
+    stage: Stage,
+    template: Path,
+    folder: Path,
+    mutants: Sequence[Mutant] = MUTANTS,
+    proved: Sequence[family.Answers] = (),
 ) -> list[Result]:
-    """Let each mutant go through its steps, after the unbroken project of the same answers.
+    """Let each mutant of this slice go through its steps, after the unbroken project of the same answers.
 
     Args:
         template: as `family.export` wrote it.
         folder: for the projects.
+        proved: answers whose unbroken project has gone through all of it.
 
     Raises:
         SurvivorError: when a mutant is not caught, or for another reason than its own.
         AssertionError: when an unbroken project fails, or an edit does not fit the template any more.
     """
-    results: list[Result] = []
-    survivors: list[str] = []
-    for number, group in enumerate(_by_answers(mutants)):
-        with ExitStack() as stack:
-            answers = group[0].answers
-            if answers["style"] == "server" or "server_kind" in answers:
-                answers = answers | {"server_port": stack.enter_context(perform.port())}
-            home = folder / f"{number}"
-            unbroken = family.render(template, home / "unbroken", answers)
-            lock(unbroken)
-            _prove_unbroken(stage, unbroken, answers, f"{folder.name}-unbroken-{number}")
-            for place, mutant in enumerate(group):
-                print(f"  {len(results)} of {len(mutants)} mutants caught", flush=True)
-                project = home / f"{place}" / family.NAME
-                shutil.copytree(unbroken, project)
-                try:
-                    results.append(
-                        _catch(stage, mutant, project, answers, f"{folder.name}-{number}-{place}")
-                    )
-                except SurvivorError as error:
-                    survivors.append(f"{mutant.name}: {error}")
-    if survivors:
+    passed = [family.known(answers) for answers in proved]
+    groups: dict[str, list[Mutant]] = {}
+    for mutant in slices.taken(sorted(mutants, key=lambda mutant: family.identify(mutant.answers))):
+        groups.setdefault(family.identify(mutant.answers), []).append(mutant)
+    tasks = [
+        (group, folder / str(number), family.known(group[0].answers) not in passed)
+        for number, group in enumerate(sorted(groups.values(), key=len, reverse=True))
+    ]
+    run_group = partial(_run_group, stage, template)
+    # More than there are cores: they wait for containers. Those of one group may need one port.
+    with ThreadPoolExecutor(max_workers=3) as pool:
+        ended = [end for ends in pool.map(run_group, tasks) for end in ends]
+    if survivors := [str(end) for end in ended if isinstance(end, SurvivorError)]:
         raise SurvivorError("\n".join(survivors))
-    return results
+    return [end for end in ended if isinstance(end, Result)]
 
 
-def _by_answers(mutants: Sequence[Mutant]) -> Iterator[list[Mutant]]:
-    key: Callable[[Mutant], str] = lambda mutant: family.identify(mutant.answers)
-    return (list(group) for _, group in groupby(sorted(mutants, key=key), key))
+def _run_group(
+    stage: Stage, template: Path, task: tuple[Sequence[Mutant], Path, bool]
+) -> list[Result | SurvivorError]:
+    """Those of the same answers, in turn; first the unbroken project, where that is still to be proved."""
+    group, home, is_unproved = task
+    ends: list[Result | SurvivorError] = []
+    answers = group[0].answers
+    with ExitStack() as stack:
+        if answers["style"] == "server" or "server_kind" in answers:
+            answers = answers | {"server_port": stack.enter_context(perform.port())}
+        unbroken = family.render(template, home / "unbroken", answers)
+        lock(unbroken)
+        name = f"{home.parent.name}-{home.name}"
+        if is_unproved:
+            _prove_unbroken(stage, unbroken, answers, f"{name}-unbroken")
+        for place, mutant in enumerate(group):
+            project = home / f"{place}" / family.NAME
+            shutil.copytree(unbroken, project)
+            try:
+                ends.append(_catch(stage, mutant, project, answers, f"{name}-{place}"))
+            except SurvivorError as error:
+                ends.append(SurvivorError(f"{mutant.name}: {error}"))
+        print(f"  {family.identify(answers)}: {len(group)} mutants", flush=True)
+    return ends
 
 
 def _prove_unbroken(stage: Stage, project: Path, answers: family.Answers, name: str) -> None:

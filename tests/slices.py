@@ -1,0 +1,56 @@
+"""Which part of the proofs that come in great number a run takes: SLICE is 0, 1 or 2, or it is not set, and all are taken.
+
+Mutants, and the same checks with another auth, show the same thing many times over. `nox` takes another third of them each
+day, so that three days take all; a session by itself, or `nox -s proofs -- all`, leaves out nothing.
+"""
+
+import os
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+SLICES = 3
+Item = TypeVar("Item")
+
+
+def chosen() -> int | None:
+    """The number of the slice; None for everything.
+
+    Raises:
+        ValueError: when SLICE is something else.
+    """
+    text = os.environ.get("SLICE", "")
+    if text not in ("", *map(str, range(SLICES))):
+        raise ValueError(f"SLICE is {text!r}; it can be 0 to {SLICES - 1}, or not set")
+    return int(text) if text else None
+
+
+def told() -> str:
+    """What a run says of itself."""
+    number = chosen()
+    return "all of it" if number is None else f"slice {number} of 0 to {SLICES - 1}"
+
+
+def least(count: int) -> int:
+    """How many a slice must have where `count` are the least of all."""
+    return count if chosen() is None else count // (SLICES + 1)
+
+
+def taken(items: Iterable[Item]) -> list[Item]:
+    """Every third of these."""
+    number = chosen()
+    return [item for n, item in enumerate(items) if number is None or n % SLICES == number]
+
+
+def of_each(items: Iterable[Item], kind: Callable[[Item], object]) -> list[Item]:
+    """Of each kind every third, and one where it has less than three; the kinds begin by turns."""
+    number = chosen()
+    kinds: dict[object, list[Item]] = {}
+    for item in items:
+        kinds.setdefault(kind(item), []).append(item)
+    if number is None:
+        return [item for group in kinds.values() for item in group]
+    return [
+        item
+        for turn, group in enumerate(kinds.values(), start=number)
+        for item in group[turn % min(SLICES, len(group)) :: SLICES]
+    ]

@@ -1,0 +1,50 @@
+"""Three slices are everything, and none lacks a kind."""
+
+import pytest
+
+import conftest
+import family
+import slices
+
+EVERY = [*family.styles(), *family.servers()]
+
+
+@pytest.fixture(params=["0", "1", "2"])
+def number(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("SLICE", request.param)
+    return str(request.param)
+
+
+def test_without_a_number_all_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SLICE", raising=False)
+    assert slices.taken("abcdefg") == list("abcdefg")
+    assert sorted(map(str, slices.of_each(EVERY, family.kind))) == sorted(map(str, EVERY))
+    assert slices.told() == "all of it"
+
+
+def test_three_days_take_each_thing_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    things, some = [], []
+    for number in "012":
+        monkeypatch.setenv("SLICE", number)
+        things += slices.taken(range(100))
+        some.append({str(answers) for answers in slices.of_each(EVERY, family.kind)})
+    assert sorted(things) == list(range(100))
+    assert set.union(*some) == set(map(str, EVERY))
+
+
+def test_each_day_has_each_kind_and_not_much_more(number: str) -> None:
+    some = slices.of_each(EVERY, family.kind)
+    kinds = family.kinds()
+    assert {family.kind(answers) for answers in some} == kinds.keys()
+    assert len(kinds) <= len(some) <= len(EVERY) / 2
+
+
+@pytest.mark.parametrize("text", ["3", "-1", "all", "one"])
+def test_another_slice_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("SLICE", text)
+    with pytest.raises(ValueError, match="it can be 0 to 2, or not set"):
+        slices.chosen()
+
+
+def test_a_run_says_which_slice_it_takes(number: str) -> None:
+    assert conftest.pytest_report_header() == f"taken: slice {number} of 0 to 2"
