@@ -39,6 +39,11 @@ def test_each_day_has_each_kind_and_not_much_more(number: str) -> None:
     assert len(kinds) <= len(some) <= len(EVERY) / 2
 
 
+def test_a_kind_that_has_few_has_one_each_day(number: str) -> None:
+    some = slices.of_each(["a1", "b1", "b2", "c1", "c2", "c3", "c4"], lambda item: item[0])
+    assert [item[0] for item in some][:3] == ["a", "b", "c"], some
+
+
 @pytest.mark.parametrize("text", ["3", "-1", "all", "one"])
 def test_another_slice_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv("SLICE", text)
