@@ -13,9 +13,11 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
+from types import MappingProxyType
 
 import nox
 
@@ -31,12 +33,21 @@ PROOFS = (
     *("questions", "lowest", "hooks", "examples", "newcomer"),
 )
 
+# Where temporary files of those lie that write many and install nothing: disks are slow to make files.
+IN_MEMORY = {"TMPDIR": "/dev/shm"} if Path("/dev/shm").is_dir() else {}  # noqa: S108
+
 # All proofs share one environment: what every style installs is large, and the same each time.
 PROOF = ROOT / ".nox" / "proof"
 proof = nox.session(venv_backend="none")
 
 
-def run(session: nox.Session, command: str, *arguments: str, modal: str = "") -> None:
+def run(
+    session: nox.Session,
+    command: str,
+    *arguments: str,
+    modal: str = "",
+    variables: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Run a command of the shared environment, which is made or renewed where needed.
 
     With `modal`, which is what pip calls a requirement (`modal==1.6.4`), it is an environment with that instead.
@@ -59,7 +70,7 @@ def run(session: nox.Session, command: str, *arguments: str, modal: str = "") ->
         installed.write_text(wanted + pinned)
     path = os.pathsep.join((str(scripts), os.environ["PATH"]))
     # Many processes import the same: what one has compiled, the next need not.
-    env = {"PATH": path, "PYTHONDONTWRITEBYTECODE": None}
+    env = {"PATH": path, "PYTHONDONTWRITEBYTECODE": None, **variables}
     session.run(str(scripts / command), *arguments, env=env, external=True)
 
 
@@ -136,6 +147,7 @@ def questions(session: nox.Session) -> None:
         "--numprocesses=2",
         *(f"--ignore=tests/{name}" for name in ELSEWHERE),
         *session.posargs,
+        variables=IN_MEMORY,
     )
 
 
@@ -146,7 +158,8 @@ def lowest(session: nox.Session) -> None:
         r'^_min_copier_version: "(.+)"$', (ROOT / "copier.yml").read_text(), re.MULTILINE
     )
     session.install(f"copier=={least}", "pytest", "pyyaml")
-    session.run("pytest", "--plain", "tests/test_layout.py", "tests/test_update_cli.py")
+    tests = ("tests/test_layout.py", "tests/test_update_cli.py")
+    session.run("pytest", "--plain", *tests, env=IN_MEMORY)
 
 
 @proof
@@ -175,7 +188,8 @@ def broken(session: nox.Session) -> None:
 @proof
 def engine(session: nox.Session) -> None:
     """The inference style's own tests with real torch and transformers, on a model made on the spot."""
-    run(session, "pytest", "tests/test_engine.py", "--numprocesses=2", *session.posargs)
+    tests = ("tests/test_engine.py", "--numprocesses=2")
+    run(session, "pytest", *tests, *session.posargs, variables=IN_MEMORY)
 
 
 @proof
@@ -204,7 +218,8 @@ def rehearse_on(session: nox.Session, which: str) -> None:
 @proof
 def hooks(session: nox.Session) -> None:
     """hooks/modernize.py on old code of every kind, held against the installed client."""
-    run(session, "pytest", "tests/test_modernize.py", "--numprocesses=2", *session.posargs)
+    tests = ("tests/test_modernize.py", "--numprocesses=2")
+    run(session, "pytest", *tests, *session.posargs, variables=IN_MEMORY)
 
 
 @proof
@@ -216,13 +231,14 @@ def workflows(session: nox.Session) -> None:
         "--numprocesses=3",
         "--dist=worksteal",
     )
-    run(session, "pytest", *tests, *session.posargs)
+    run(session, "pytest", *tests, *session.posargs, variables=IN_MEMORY)
 
 
 @proof
 def update(session: nox.Session) -> None:
     """From every release to this: nothing of an owner's is lost; another answer is a fresh render. `-- all` tries all pairs."""
-    run(session, "pytest", "tests/test_update_cli.py", "--numprocesses=2")
+    tests = ("tests/test_update_cli.py", "--numprocesses=2")
+    run(session, "pytest", *tests, variables=IN_MEMORY)
     run_module(session, "updates", *session.posargs)
 
 
@@ -284,8 +300,8 @@ def quick(session: nox.Session) -> None:
 @proof
 def docs(session: nox.Session) -> None:
     """The dialogue in a terminal, every command of README and docs, and the steps by which docs add a style."""
-    tests = (f"tests/{name}" for name in DOCS)
-    run(session, "pytest", *tests, "--numprocesses=2", *session.posargs)
+    tests = (*(f"tests/{name}" for name in DOCS), "--numprocesses=2")
+    run(session, "pytest", *tests, *session.posargs, variables=IN_MEMORY)
 
 
 @proof

@@ -24,6 +24,8 @@ BEGIN, END = "<!-- gallery: written by nox -s examples -->\n", "<!-- end of gall
 def main(write: bool) -> None:
     as_server: family.Answers = {"style": "websocket", "server_kind": "server"}
     seen = {**family.choices(), "websocket-server": as_server}
+    family.use_memory()
+    family.render_fast()
     with tempfile.TemporaryDirectory() as folder:
         os.environ.update(family.isolate(Path(folder, "home")))
         template = family.export(Path(folder, "template"))

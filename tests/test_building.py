@@ -84,7 +84,7 @@ def prove(copy: Path, module: str, *arguments: str) -> subprocess.CompletedProce
     return subprocess.run(
         [sys.executable, "-m", module, *arguments, "-p", "no:cacheprovider"],
         cwd=copy,
-        env={**os.environ, "PYTEST_ADDOPTS": ""},
+        env={**os.environ, "PYTEST_ADDOPTS": "", "SLICE": ""},
         capture_output=True,
         text=True,
         check=False,

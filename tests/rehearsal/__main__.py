@@ -44,10 +44,12 @@ def main(words: Sequence[str]) -> None:
         sys.exit(f"nothing is {' and '.join(words)}; choose from {', '.join(known)}")
     versions = f"modal {importlib.metadata.version('modal')}, Python {sys.version.split()[0]}"
     print(f"{versions}, {slices.told()}", flush=True)
-    with tempfile.TemporaryDirectory() as folder, Stage() as stage:
-        os.environ.update(family.isolate(Path(folder, "home")))
-        template = family.export(Path(folder, "template"))
-        rows = rehearse_all(stage, template, Path(folder), chosen, words)
+    with Stage() as stage:
+        family.use_memory()  # but not for what the stage installs
+        with tempfile.TemporaryDirectory() as folder:
+            os.environ.update(family.isolate(Path(folder, "home")))
+            template = family.export(Path(folder, "template"))
+            rows = rehearse_all(stage, template, Path(folder), chosen, words)
     print(f"\n{'':<48} {'count':>6} {'requests':>9} {'seconds':>8}")
     for row in rows:
         print(f"{row.what:<48} {row.count:>6} {row.requests or '':>9} {row.seconds:>8.1f}")
