@@ -112,7 +112,7 @@ def lint(session: nox.Session) -> None:
 def proofs(session: nox.Session) -> None:
     """All proofs but `lint` and `harden`, two at a time; of mutants and the like the slice of the day, `-- all` takes all, `-- 1` slice 1."""
     run(session, "python", "--version")  # all need the environment: it is made before
-    (which,) = session.posargs or [slice_of_the_day()]
+    which = " ".join(session.posargs) or slice_of_the_day()
     if which not in ("0", "1", "2", "all"):
         session.error(f"There is no slice {which}: 0, 1, 2 or all")
     slice_ = {} if which == "all" else {"SLICE": which}

@@ -1,6 +1,7 @@
 """The template family as data: its questions, every combination of their choices, and how to render one."""
 
 import functools
+import gc
 import os
 import shutil
 import subprocess
@@ -261,6 +262,7 @@ def render_fast() -> None:
     Once all is answered, it gathers the answers anew for each part of each path. And it asks Git whether a folder
     is a repository for each copy, and after every file whether it keeps the executable bit, which it does but on Windows.
     """
+    gc.set_threshold(100_000, 50, 100)  # each render makes many small objects, and hardly a cycle
     yaml.SafeLoader = yaml.CSafeLoader  # type: ignore[assignment, misc]
     worker = copier._main.Worker
     assert hasattr(worker, "_sync_git_index_executable_bit"), "this Copier does not ask Git"
