@@ -85,6 +85,8 @@ def run_module(session: nox.Session, name: str, *arguments: str, modal: str = ""
         run(session, "python", "-m", name, *arguments, modal=modal)
 
 
+# It rests on what Copier itself does with paths.
+LAYOUT = "tests/test_layout.py"
 # Tests that have sessions of their own.
 DOCS = ("test_prompts.py", "test_docs.py", "test_building.py")
 ELSEWHERE = (
@@ -140,11 +142,13 @@ def proofs(session: nox.Session) -> None:
 @proof
 def questions(session: nox.Session) -> None:
     """Questions, refusals, hostile answers, the layout, and the mutants that the checks must catch."""
+    run(session, "pytest", "--plain", LAYOUT, "--numprocesses=2", variables=IN_MEMORY)
     run(
         session,
         "pytest",
         "tests",
         "--numprocesses=2",
+        f"--ignore={LAYOUT}",
         *(f"--ignore=tests/{name}" for name in ELSEWHERE),
         *session.posargs,
         variables=IN_MEMORY,
@@ -158,7 +162,7 @@ def lowest(session: nox.Session) -> None:
         r'^_min_copier_version: "(.+)"$', (ROOT / "copier.yml").read_text(), re.MULTILINE
     )
     session.install(f"copier=={least}", "pytest", "pyyaml")
-    tests = ("tests/test_layout.py", "tests/test_update_cli.py")
+    tests = (LAYOUT, "tests/test_update_cli.py")
     session.run("pytest", "--plain", *tests, env=IN_MEMORY)
 
 

@@ -10,9 +10,11 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 import family
+import slices
 
 TREE = family.ROOT / "template"
 PARTS = {part for path in TREE.rglob("*") for part in path.relative_to(TREE).parts}
+SOME: list[family.Answers] = slices.of_each(family.styles(), family.kind)
 WINDOWS_RESERVED = {
     "con",
     "prn",
@@ -47,7 +49,7 @@ def test_a_part_that_renders_to_a_dot_vanishes_and_an_empty_one_drops_its_conten
     assert (project / "named.txt").read_text() == "pkg"
 
 
-@pytest.mark.parametrize("answers", family.styles(), ids=family.identify)
+@pytest.mark.parametrize("answers", SOME, ids=family.identify)
 def test_a_project_holds_just_what_its_overlays_hold(
     template: Path, tmp_path: Path, answers: family.Answers
 ) -> None:

@@ -23,7 +23,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     wanted = metafunc.config.getoption("style")
     every = slices.of_each([*family.styles(), *family.servers()], family.kind)
     if "ends" in metafunc.fixturenames:  # who may call changes nothing in how a server ends
-        every = list({(family.kind(each), _is_server(each)): each for each in every}.values())
+        every = list({(family.kind(each), _is_server(each)): each for each in every[::-1]}.values())
     chosen = [answers for answers in every if wanted in (None, family.kind(answers))]
     assert chosen, f"no such style: {wanted}"
     parameters = [  # each is made once, by one of the workers
