@@ -13,15 +13,15 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
 from pathlib import Path
-from types import MappingProxyType
 
 import nox
 
 ROOT = Path(__file__).parent
+sys.path.insert(0, str(ROOT / "tests"))
+import slices
+
 STYLES = sorted(path.stem for path in (ROOT / "styles").glob("*.yml"))
 
 nox.needs_version = ">=2025.2.9"
@@ -33,21 +33,12 @@ PROOFS = (
     *("questions", "lowest", "hooks", "examples", "newcomer"),
 )
 
-# Where temporary files of those lie that write many and install nothing: disks are slow to make files.
-IN_MEMORY = {"TMPDIR": "/dev/shm"} if Path("/dev/shm").is_dir() else {}  # noqa: S108
-
 # All proofs share one environment: what every style installs is large, and the same each time.
 PROOF = ROOT / ".nox" / "proof"
 proof = nox.session(venv_backend="none")
 
 
-def run(
-    session: nox.Session,
-    command: str,
-    *arguments: str,
-    modal: str = "",
-    variables: Mapping[str, str] = MappingProxyType({}),
-) -> None:
+def run(session: nox.Session, command: str, *arguments: str, modal: str = "") -> None:
     """Run a command of the shared environment, which is made or renewed where needed.
 
     With `modal`, which is what pip calls a requirement (`modal==1.6.4`), it is an environment with that instead.
@@ -70,13 +61,8 @@ def run(
         installed.write_text(wanted + pinned)
     path = os.pathsep.join((str(scripts), os.environ["PATH"]))
     # Many processes import the same: what one has compiled, the next need not.
-    env = {"PATH": path, "PYTHONDONTWRITEBYTECODE": None, **variables}
+    env = {"PATH": path, "PYTHONDONTWRITEBYTECODE": None}
     session.run(str(scripts / command), *arguments, env=env, external=True)
-
-
-def slice_of_the_day() -> str:
-    """Of what tests/slices.py takes in parts: three days in a row take all."""
-    return str(date.today().toordinal() % 3)
 
 
 def run_module(session: nox.Session, name: str, *arguments: str, modal: str = "") -> None:
@@ -114,9 +100,9 @@ def lint(session: nox.Session) -> None:
 def proofs(session: nox.Session) -> None:
     """All proofs but `lint` and `harden`, two at a time; of mutants and the like the slice of the day, `-- all` takes all, `-- 1` slice 1."""
     run(session, "python", "--version")  # all need the environment: it is made before
-    which = " ".join(session.posargs) or slice_of_the_day()
-    if which not in ("0", "1", "2", "all"):
-        session.error(f"There is no slice {which}: 0, 1, 2 or all")
+    which = " ".join(session.posargs) or slices.of_the_day()
+    if which not in (*slices.NUMBERS, "all"):
+        session.error(f"There is no slice {which}: {', '.join(slices.NUMBERS)} or all")
     slice_ = {} if which == "all" else {"SLICE": which}
 
     def prove(name: str) -> bool:
@@ -142,16 +128,16 @@ def proofs(session: nox.Session) -> None:
 @proof
 def questions(session: nox.Session) -> None:
     """Questions, refusals, hostile answers, the layout, and the mutants that the checks must catch."""
-    run(session, "pytest", "--plain", LAYOUT, "--numprocesses=2", variables=IN_MEMORY)
+    run(session, "pytest", "--plain", "--in-memory", LAYOUT, "--numprocesses=2")
     run(
         session,
         "pytest",
         "tests",
+        "--in-memory",
         "--numprocesses=2",
         f"--ignore={LAYOUT}",
         *(f"--ignore=tests/{name}" for name in ELSEWHERE),
         *session.posargs,
-        variables=IN_MEMORY,
     )
 
 
@@ -162,8 +148,7 @@ def lowest(session: nox.Session) -> None:
         r'^_min_copier_version: "(.+)"$', (ROOT / "copier.yml").read_text(), re.MULTILINE
     )
     session.install(f"copier=={least}", "pytest", "pyyaml")
-    tests = (LAYOUT, "tests/test_update_cli.py")
-    session.run("pytest", "--plain", *tests, env=IN_MEMORY)
+    session.run("pytest", "--plain", "--in-memory", LAYOUT, "tests/test_update_cli.py")
 
 
 @proof
@@ -192,8 +177,8 @@ def broken(session: nox.Session) -> None:
 @proof
 def engine(session: nox.Session) -> None:
     """The inference style's own tests with real torch and transformers, on a model made on the spot."""
-    tests = ("tests/test_engine.py", "--numprocesses=2")
-    run(session, "pytest", *tests, *session.posargs, variables=IN_MEMORY)
+    tests = ("tests/test_engine.py", "--in-memory", "--numprocesses=2")
+    run(session, "pytest", *tests, *session.posargs)
 
 
 @proof
@@ -222,8 +207,8 @@ def rehearse_on(session: nox.Session, which: str) -> None:
 @proof
 def hooks(session: nox.Session) -> None:
     """hooks/modernize.py on old code of every kind, held against the installed client."""
-    tests = ("tests/test_modernize.py", "--numprocesses=2")
-    run(session, "pytest", *tests, *session.posargs, variables=IN_MEMORY)
+    tests = ("tests/test_modernize.py", "--in-memory", "--numprocesses=2")
+    run(session, "pytest", *tests, *session.posargs)
 
 
 @proof
@@ -232,24 +217,23 @@ def workflows(session: nox.Session) -> None:
     tests = (
         "tests/test_rendered_workflows.py",
         "tests/pipelines",
+        "--in-memory",
         "--numprocesses=3",
         "--dist=worksteal",
     )
-    run(session, "pytest", *tests, *session.posargs, variables=IN_MEMORY)
+    run(session, "pytest", *tests, *session.posargs)
 
 
 @proof
 def update(session: nox.Session) -> None:
     """From every release to this: nothing of an owner's is lost; another answer is a fresh render. `-- all` tries all pairs."""
-    tests = ("tests/test_update_cli.py", "--numprocesses=2")
-    run(session, "pytest", *tests, variables=IN_MEMORY)
+    run(session, "pytest", "tests/test_update_cli.py", "--in-memory", "--numprocesses=2")
     run_module(session, "updates", *session.posargs)
 
 
 @proof
 def release(session: nox.Session) -> None:
     """Commit a release: nox -s release -- X.Y.Z."""
-    sys.path.insert(0, str(ROOT / "tests"))
     import releases
 
     if len(session.posargs) != 1:
@@ -295,7 +279,7 @@ def overhead(session: nox.Session) -> None:
 @proof
 def quick(session: nox.Session) -> None:
     """A few minutes: lint, questions, and each style and auth once through the matrix; of mutants the slice of the day."""
-    os.environ.setdefault("SLICE", slice_of_the_day())
+    session.env["SLICE"] = os.environ.get("SLICE", slices.of_the_day())
     lint.func(session)
     questions.func(session)
     run(session, "python", "tests/matrix.py", "--sample")
@@ -304,8 +288,8 @@ def quick(session: nox.Session) -> None:
 @proof
 def docs(session: nox.Session) -> None:
     """The dialogue in a terminal, every command of README and docs, and the steps by which docs add a style."""
-    tests = (*(f"tests/{name}" for name in DOCS), "--numprocesses=2")
-    run(session, "pytest", *tests, *session.posargs, variables=IN_MEMORY)
+    tests = (f"tests/{name}" for name in DOCS)
+    run(session, "pytest", *tests, "--in-memory", "--numprocesses=2", *session.posargs)
 
 
 @proof

@@ -15,6 +15,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--plain", action="store_true", help="render just as Copier does, which takes longer"
     )
+    parser.addoption(
+        "--in-memory",
+        action="store_true",
+        help="temporary files in memory, where nothing is installed",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("in_memory"):
+        family.use_memory()
 
 
 def pytest_report_header() -> str:

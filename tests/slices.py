@@ -6,9 +6,11 @@ day, so that three days take all; a session by itself, or `nox -s proofs -- all`
 
 import os
 from collections.abc import Callable, Iterable
+from datetime import date
 from typing import TypeVar
 
 SLICES = 3
+NUMBERS = tuple(map(str, range(SLICES)))
 Item = TypeVar("Item")
 
 
@@ -19,9 +21,14 @@ def chosen() -> int | None:
         ValueError: when SLICE is something else.
     """
     text = os.environ.get("SLICE", "")
-    if text not in ("", *map(str, range(SLICES))):
+    if text not in ("", *NUMBERS):
         raise ValueError(f"SLICE is {text!r}; it can be 0 to {SLICES - 1}, or not set")
     return int(text) if text else None
+
+
+def of_the_day() -> str:
+    """Another one each day: so many in a row, whenever they begin, are all of them."""
+    return NUMBERS[date.today().toordinal() % SLICES]
 
 
 def told() -> str:

@@ -22,7 +22,8 @@ ENDS: list[End] = [
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     wanted = metafunc.config.getoption("style")
     every = slices.of_each([*family.styles(), *family.servers()], family.kind)
-    if "ends" in metafunc.fixturenames:  # who may call changes nothing in how a server ends
+    # Who may call changes nothing in how a server ends: the first of each kind, and of its Modal Servers.
+    if "ends" in metafunc.fixturenames:
         every = list({(family.kind(each), _is_server(each)): each for each in every[::-1]}.values())
     chosen = [answers for answers in every if wanted in (None, family.kind(answers))]
     assert chosen, f"no such style: {wanted}"

@@ -8,16 +8,14 @@ import sys
 import warnings
 from pathlib import Path
 
+import checks
+
 # What a deploy imports, so that a fork finds it loaded; a fork also imports the program that asked for it.
 WARM = [
     "modal.__main__",
     "modal.cli.run",
     "modal._output.rich",
-    "fastapi.middleware.cors",
-    "flask",
-    "mcp.server",
-    "pydantic_settings",
-    "pydantic.v1",
+    *checks.WARM,
     "rehearsal.__main__",
 ]
 SECONDS = 120  # for one deployment

@@ -8,6 +8,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterable
+from operator import itemgetter
 from pathlib import Path
 
 import family
@@ -36,7 +37,8 @@ def main() -> None:
         os.environ.update(family.isolate(Path(folder, "home")))
         past = history.build(Path(folder, "modal-endpoints"))
         print(f"releases: {', '.join(past.released)}; {slices.told()}", flush=True)
-        tasks = taken(planned(past, everything))
+        # Of each row the slice, and every remedy: each is another check.
+        tasks = slices.of_each(planned(past, everything), itemgetter(0, 1))
         failures: list[str] = []
         rows: dict[str, list[float]] = {}
         started = time.monotonic()
@@ -72,18 +74,6 @@ def planned(past: history.History, everything: bool) -> Iterable[Task]:
         yield "remedies", remedy.__name__, ()
     for name in mutants.MUTANTS:
         yield "mutants caught", "check_mutant", (name,)
-
-
-def taken(tasks: Iterable[Task]) -> list[Task]:
-    """Of each row the slice; all remedies, each of which is another thing."""
-    rows: dict[str, list[Task]] = {}
-    for task in tasks:
-        rows.setdefault(task[0], []).append(task)
-    return [
-        task
-        for row, those in rows.items()
-        for task in (those if row == "remedies" else slices.taken(those))
-    ]
 
 
 def run(task: tuple[history.History, Path, str, str, tuple[object, ...]]) -> tuple[int, float, str]:
