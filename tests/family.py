@@ -77,6 +77,11 @@ def known(answers: Answers) -> Answers:
     return values
 
 
+def offered(name: str, answers: Answers) -> list[Any]:
+    """What the question offers somebody who gave these answers."""
+    return list(_offered(questions()[name], known(answers)))
+
+
 def accepts(answers: Answers) -> bool:
     """Whether Copier asks for each of these answers, all others at their default, and takes it."""
     values = known(answers)

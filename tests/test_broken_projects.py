@@ -21,6 +21,7 @@ JOBS = {"style": "jobs", "auth": "bearer"}
 EMBED = {"style": "inference", "task": "embed", "auth": "bearer"}
 SERVER = {"style": "server", "server_app": "command"}
 VLLM = {"style": "server", "server_app": "vllm", "auth": "bearer", "gpu_snapshot": "true"}
+SGLANG = VLLM | {"server_app": "sglang"}
 WEBSOCKET_SERVER = {**WEBSOCKET, "tune": "true", "server_kind": "server"}
 WEB, SERVE, RELOAD = "src/myapi/web.py", "src/myapi/serve.py", "src/myapi/reload.py"
 MODAL_APP = "src/myapi/modal_app.py"
@@ -894,6 +895,78 @@ MUTANTS: dict[str, Mutant] = {
         "src/myapi/command.py",
         "        *settings.engine_options,\n",
         "",
+        partial(projects.check_own, file="tests/test_command.py"),
+        "test_settings_change_it",
+    ),
+    "a gate that nobody misses": (
+        SGLANG,
+        MODAL_APP,
+        "        engine.check_gate()\n",
+        "",
+        partial(projects.check_own, file="tests/test_launch.py"),
+        "test_without_its_gate_it_does_not_start",
+    ),
+    "SGLang without its gate": (
+        SGLANG,
+        "src/myapi/launch.py",
+        "        return Gate(build())",
+        "        Gate(build())\n        return build()",
+        partial(projects.check_own, file="tests/test_launch.py"),
+        "test_nobody_outside_reaches_what_stops_the_engine",
+    ),
+    "SGLang logs each line twice": (
+        SGLANG,
+        "src/myapi/launch.py",
+        "        logging.getLogger().handlers.clear()",
+        "        logging.getLogger()",
+        partial(projects.check_own, file="tests/test_launch.py"),
+        "test_a_request_has_one_line_in_the_log",
+    ),
+    "SGLang does not know who controls it": (
+        SGLANG,
+        "src/myapi/launch.py",
+        "Hidden(os.environ.setdefault(KEY, secrets.token_hex(32)))",
+        "Hidden(secrets.token_hex(32))",
+        partial(projects.check_own, file="tests/test_launch.py"),
+        "test_a_snapshot_holds_it_warm_and_asleep",
+    ),
+    "SGLang logs its key": (
+        SGLANG,
+        "src/myapi/launch.py",
+        "\"'...'\"",
+        "str.__repr__(self)",
+        partial(projects.check_own, file="tests/test_command.py"),
+        "test_where_all_arguments_are_logged_the_key_is_not_said",
+    ),
+    "SGLang cannot sleep": (
+        SGLANG,
+        "src/myapi/command.py",
+        '("/flush_cache?timeout=30", "/release_memory_occupation")',
+        '("/release_memory_occupation",)',
+        partial(projects.check_own, file="tests/test_launch.py"),
+        "test_a_snapshot_holds_it_warm_and_asleep",
+    ),
+    "SGLang lets requests wait": (
+        SGLANG,
+        "src/myapi/command.py",
+        "--max-running-requests={MAX_BATCH}",
+        "--max-running-requests=1",
+        partial(projects.check_own, file="tests/test_command.py"),
+        "test_all_that_modal_sends_is_in_one_batch",
+    ),
+    "SGLang is told what nobody set": (
+        SGLANG,
+        "src/myapi/command.py",
+        "    if settings.gpu_memory_fraction:\n",
+        "    if settings:\n",
+        partial(projects.check_own, file="tests/test_command.py"),
+        "test_the_engine_decides_what_nobody_sets",
+    ),
+    "SGLang deaf to its settings": (
+        SGLANG,
+        "src/myapi/command.py",
+        "return words + settings.engine_options",
+        "return words",
         partial(projects.check_own, file="tests/test_command.py"),
         "test_settings_change_it",
     ),

@@ -17,15 +17,16 @@ from rehearsal.promise import ENGINES
 ASK = """
 import json
 from pathlib import Path
-from myapi import command
+from myapi import command, gate
 from myapi.settings import Settings
 words = command.arguments(Settings(), Path("/weights"), "127.0.0.1", 8000)
-print(json.dumps([words, getattr(command, "SLEEP", ""), getattr(command, "WAKE_UP", "")]))
+asleep = (*getattr(command, "SLEEP", ()), getattr(command, "WAKE_UP", ""))
+print(json.dumps([words, gate.CLOSED, *asleep]))
 """
 # What each engine has, or these words would prove nothing.
 LEAST_OPTIONS, LEAST_ROUTES, LEAST_VARIABLES = 200, 30, 30
 # Besides what the command and the control ask for.
-ROUTES = ("/health", "/v1/models", "/v1/chat/completions")
+ROUTES = ("/health", "/v1/models", "/v1/chat/completions", "/v1/completions")
 
 
 def known(engine: str) -> tuple[str, set[str]]:

@@ -57,6 +57,7 @@ SERVER: dict[str, Any] = {"style": "server"}
 COMMAND = {**SERVER, "server_app": "command"}
 INFERENCE = {"style": "inference"}
 VLLM = {**SERVER, "server_app": "vllm"}
+SGLANG = {**SERVER, "server_app": "sglang"}
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"project_name": 'my "api"'}, "is not a project name: use 1 to 64 letters"),
@@ -133,6 +134,12 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({**VLLM, "gpu": "H100:2, H200"}, "the same number of each kind"),
     ({**VLLM, "gpu": "H100:2", "gpu_snapshot": True}, "A snapshot holds one GPU at most"),
     ({**VLLM, "model_id": "owner/name/more"}, "is not the name of a model"),
+    ({**SGLANG, "gpu": "none"}, "SGLang needs a GPU: name one, for example L40S"),
+    ({**SGLANG, "gpu": "H100", "model_id": "a/b-66B-FP8"}, "66 GB, and H100 has room for 64 GB"),
+    (
+        {**SGLANG, "python_version": "3.14"},
+        "SGLang has no packages for Python 3.14: allowed are 3.11, 3.12, 3.13.",
+    ),
     *(
         (
             {**VLLM, "gpu": gpu, "model_id": model},
@@ -221,6 +228,8 @@ ACCEPTED: list[dict[str, Any]] = [
     {**VLLM, "gpu": "L4", "model_id": "owner/model"},
     {**VLLM, "gpu": "L4, A10", "model_id": "Qwen/Qwen3-30B-A3B-GPTQ-Int4"},
     {**VLLM, "gpu": "H100, H200", "gpu_snapshot": True, "auth": "bearer"},
+    {**VLLM, "gpu": "H100", "model_id": "a/b-66B-FP8", "python_version": "3.14"},
+    {**SGLANG, "gpu": "L4", "gpu_snapshot": True, "python_version": "3.11"},
     {**INFERENCE, "gpu": "H100:2"},
     {**INFERENCE, "model_id": "a/b"},
     {**INFERENCE, "gpu": "H100!:8, B200+, A100-80GB:4, RTX-PRO-6000, T4, L4, A10:4, L40S"},

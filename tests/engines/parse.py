@@ -9,7 +9,15 @@ misspelt, or a value that is none, ends it as it would end the engine; else it p
 import argparse
 import importlib
 import sys
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
+from typing import Any
+from unittest.mock import MagicMock
+
+# Libraries of SGLang that need a GPU, or the CUDA build of torch, before they can be imported.
+ABSENT = {"flashinfer", "sgl_kernel", "torchvision"}
 
 
 def main() -> None:
@@ -20,6 +28,26 @@ def main() -> None:
     named = [word.partition("=")[0] for word in words if word.startswith("--")]
     for name in named:
         print(name, getattr(given, name[2:].replace("-", "_")))
+
+
+class Absent(MetaPathFinder, Loader):
+    """Has something of every name in the libraries that are absent."""
+
+    def find_spec(self, name: str, *_: object) -> ModuleSpec | None:
+        is_absent = name.partition(".")[0] in ABSENT
+        return ModuleSpec(name, self, is_package=True) if is_absent else None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        module: Any = MagicMock(name=spec.name)
+        module.__path__, module.__spec__, module.__version__ = [], spec, "0"
+        return module  # type: ignore[no-any-return]
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Nothing."""
+
+
+def let_be_absent() -> None:
+    sys.meta_path.append(Absent())
 
 
 def vllm(words: list[str]) -> argparse.Namespace:
@@ -36,7 +64,12 @@ def vllm(words: list[str]) -> argparse.Namespace:
     return given
 
 
-PARSERS = {"vllm": vllm}
+def sglang(words: list[str]) -> Any:
+    let_be_absent()
+    return importlib.import_module("sglang.srt.server_args").prepare_server_args(words[3:])
+
+
+PARSERS = {"vllm": vllm, "sglang": sglang}
 
 
 if __name__ == "__main__":

@@ -19,8 +19,9 @@ PARSERS = {
         r"vllm/(engine/arg_utils|entrypoints/common/cli_args|entrypoints/cli/serve)\.py",
         "FrontendArgs$",
     ),
+    "sglang": (r"sglang/srt/(arg_groups/fields/\w+|server_args)\.py", ""),
 }
-ROUTES = r"\w+/.*(api_router|health|metrics|http_server)\.py"
+ROUTES = r"\w+/.*(api_router|health|metrics|http_server|v1_loads|elastic_ep)\.py"
 VARIABLES = r"\w+/(envs|srt/environ)\.py"
 METHODS = {"get", "post", "put", "delete", "api_route"}
 
@@ -50,9 +51,9 @@ def options(tree: ast.AST, classes: str) -> Iterator[str]:
         if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "add_argument":
             yield from (word for word in texts(node.args) if word.startswith("--"))
         if isinstance(node, ast.ClassDef) and re.search(classes, node.name):
-            for field in node.body:
-                if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-                    yield f"--{field.target.id.replace('_', '-')}"
+            fields = [field.target for field in node.body if isinstance(field, ast.AnnAssign)]
+            names = [field.id for field in fields if isinstance(field, ast.Name)]
+            yield from (f"--{name.replace('_', '-')}" for name in names if name[0] != "_")
 
 
 def routes(tree: ast.AST) -> Iterator[str]:

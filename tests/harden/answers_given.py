@@ -11,7 +11,6 @@ from typing import Any
 
 import hypothesis
 import hypothesis.configuration
-import yaml
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
@@ -131,12 +130,14 @@ def sets(draw: st.DrawFn, kind: str, wrong: str) -> Given:
         wrong: the question whose answer may be anything, or nothing.
     """
     kind = kind or draw(st.sampled_from(KINDS))
-    answers = {**family.choices()[kind], "auth": draw(st.sampled_from(possible_auth(kind)))}
+    answers = {**family.choices()[kind], "auth": draw(st.sampled_from(possible("auth", kind)))}
     for name, strategy in FINE.items():
         if draw(st.integers(0, 3)):
             answers[name] = draw(strategy)
     pair(answers, "min_containers", "max_containers", follows=True)
     pair(answers, "target_inputs", "max_inputs", follows=False)
+    if "python_version" in answers:
+        answers["python_version"] = draw(st.sampled_from(possible("python_version", kind)))
     if kind in ENGINES and "gpu" in answers:
         answers["gpu"] = draw(ENGINE_GPUS)
     if kind in ENCODERS and "gpu" in answers:
@@ -152,9 +153,8 @@ def sets(draw: st.DrawFn, kind: str, wrong: str) -> Given:
 
 
 @functools.cache
-def possible_auth(kind: str) -> list[str]:
-    facts = yaml.safe_load((family.ROOT / f"styles/{kind}.yml").read_text())
-    return list(facts["auth"])
+def possible(name: str, kind: str) -> list[str]:
+    return family.offered(name, family.choices()[kind])
 
 
 def pair(answers: family.Answers, low: str, high: str, *, follows: bool) -> None:

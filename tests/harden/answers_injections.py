@@ -33,7 +33,7 @@ API = {"style": "api"}
 SERVER = {"style": "server"}
 COMMAND = {**SERVER, "server_app": "command"}
 INFERENCE = {"style": "inference"}
-VLLM = {**SERVER, "server_app": "vllm"}
+ENGINES = [{**SERVER, "server_app": kind} for kind in family.kinds_with("engine")]
 # The projects in which each kind of answer lands, beside the ones that take all of them.
 EVERYWHERE: tuple[family.Answers, ...] = (
     API,
@@ -47,12 +47,12 @@ EVERYWHERE: tuple[family.Answers, ...] = (
     {"style": "django"},
     {**SERVER, "server_app": "gradio"},
     {**SERVER, "server_app": "streamlit"},
-    VLLM,
+    *ENGINES,
 )
 WHERE: dict[str, Sequence[family.Answers]] = {
-    "gpu": [INFERENCE, VLLM],
-    "model_id": [INFERENCE, VLLM],
-    "model_revision": [INFERENCE, VLLM],
+    "gpu": [INFERENCE, *ENGINES],
+    "model_id": [INFERENCE, *ENGINES],
+    "model_revision": [INFERENCE, *ENGINES],
     "server_command": [COMMAND],
 }
 

@@ -2,15 +2,18 @@
 
 import secrets
 
+import family
 from harden.faults_kit import Answer, Fault, Trial, ask
 from harden.service import Service, served
 
+ENGINES = family.kinds_with("engine")
 OLD, NEW = secrets.token_hex(32), secrets.token_hex(32)
 # What each style is asked; a websocket says by GET what its handshake would be answered, an MCP server 405,
 # and there is no such job.
 PATHS = {"simple": "/", "api": "/items/1", "inference": "/v1/models", "flask": "/", "django": "/"}
-PATHS |= {"websocket": "/ws", "mcp": "/mcp", "jobs": "/jobs/1", "vllm": "/v1/models"}
-STYLES = ("api", "flask", "simple", "websocket", "mcp", "jobs", "inference", "django", "vllm")
+PATHS |= {"websocket": "/ws", "mcp": "/mcp", "jobs": "/jobs/1"}
+PATHS |= dict.fromkeys(ENGINES, "/v1/models")
+STYLES = ("api", "flask", "simple", "websocket", "mcp", "jobs", "inference", "django", *ENGINES)
 
 
 def rotated(trial: Trial) -> str:

@@ -134,15 +134,22 @@ def tuned() -> Iterator[family.Answers]:
         facts = family.known(chosen)["facts"]
         other = next(auth for auth in facts["auth"] if auth != "proxy")
         for auth, wide in zip(("proxy", other), TUNED, strict=True):
-            yield chosen | wide | {"auth": auth} | _gpus(facts)[auth != "proxy"]
+            yield _possible(chosen | wide | {"auth": auth} | _gpus(facts)[auth != "proxy"])
     for number, answers in enumerate(family.servers()):
         gpus = _gpus(family.known(answers)["facts"])[number % 2]
         own = {"custom_domain": "", "enforce_domain": False, "routing_region": "eu-west"}
-        yield TUNED[number % 2] | gpus | answers | own
+        yield _possible(TUNED[number % 2] | gpus | answers | own)
 
 
 def _gpus(facts: Mapping[str, object]) -> tuple[family.Answers, family.Answers]:
     return ENGINE if "engine" in facts else ENCODER if "encoder" in facts else NOTHING
+
+
+def _possible(answers: family.Answers) -> family.Answers:
+    """With the newest Python that the kind has, where it lacks this one."""
+    pythons = family.offered("python_version", answers)
+    is_offered = answers["python_version"] in pythons
+    return answers if is_offered else answers | {"python_version": pythons[-1]}
 
 
 def deploy_all(

@@ -94,7 +94,7 @@ def bad_chats() -> list[tuple[Ask, int]]:
         (Ask("POST", CHAT, JSON, LARGE * 3), 413),
         *(
             (post(path, {}), 404)
-            for path in ("/sleep", "/wake_up", "/metrics", "/invocations", "/")
+            for path in ("/sleep", "/wake_up", "/metrics", "/ping", "/invocations", "/")
         ),
         (Ask("GET", "/v1"), 404),
     ]

@@ -40,6 +40,7 @@ COMMAND_SERVER = {**COMMAND, **AS_SERVER}
 WEBSOCKET_SERVER = {**WEBSOCKET, **AS_SERVER}
 VLLM = {"style": "server", "server_app": "vllm", "auth": "none"}
 ASLEEP = {**VLLM, "auth": "bearer", "tune": True, "gpu_snapshot": True}
+SGLANG = {**VLLM, "server_app": "sglang"}
 
 PYPROJECT = "pyproject.toml"
 MODAL_APP = "src/myapi/modal_app.py"
@@ -690,7 +691,7 @@ MUTANTS = [
     Mutant(
         "an engine without its gate",
         VLLM,
-        r'URL/metrics": 200, not 404',
+        r"/ping: 200 for a stranger",
         [("src/myapi/gate.py", 'elif not self.is_reachable(scope["path"]):', "elif False:")],
     ),
     Mutant(
@@ -722,6 +723,24 @@ MUTANTS = [
         ASLEEP,
         "before callers the engine was asked",
         [(MODAL_APP, "        engine.sleep()\n", "")],
+    ),
+    Mutant(
+        "SGLang without a gate",
+        SGLANG,
+        r"ServerError: /ping: 200 for a stranger",
+        [("src/myapi/launch.py", "return Gate(build())", "return build()")],
+    ),
+    Mutant(
+        "SGLang that is asked for more than its health",
+        SGLANG,
+        "SGLANG_ENABLE_HEALTH_ENDPOINT_GENERATION",
+        [
+            (
+                MODAL_APP,
+                '"SGLANG_ENABLE_HEALTH_ENDPOINT_GENERATION": "false"',
+                '"SGLANG_ENABLE_HEALTH_ENDPOINT_GENERATION": "true"',
+            )
+        ],
     ),
     # A server in a process of its own.
     Mutant(

@@ -1,6 +1,7 @@
 """One project from its first deployment to the end of its container."""
 
 import contextlib
+import json
 import os
 import re
 import socket
@@ -23,6 +24,13 @@ BLOCK = re.compile(
 SKIPPED = re.compile(r"modal (setup|serve|run|app logs)|^echo")
 DEPLOY = re.compile(r"^uv run modal deploy .*$", re.MULTILINE)
 # Keeps the model that the project's own tests make.
+# Printed by a project's own tests, given a folder: the variables with which their stand-in for an engine is found.
+ENGINE = """
+import json, sys
+from pathlib import Path
+import stand_in
+print(json.dumps(stand_in.variables(Path(sys.argv[1]))))
+"""
 KEEP = """
 import os, shutil
 def test_keep(models_dir): shutil.copytree(models_dir, os.environ["KEPT"])
@@ -107,7 +115,7 @@ def serve(
         extra = {"MODEL_DEVICE": "cpu"}  # the one thing that is not as deployed: there is no GPU
     if kind in drive.ENGINES:
         volumes = {"/models": no_model(project, known)}
-        extra = engine(project, kind)
+        extra = engine(project)
     with contextlib.ExitStack() as stack:
         if kind == "jobs":
             stack.enter_context(stage.working(app, "run_job"))
@@ -132,7 +140,7 @@ def serve(
             done.compared, found = drive.differences(kind, served.url, local, token, is_server)
             assert not found, "the local server answers otherwise:\n" + "\n".join(found)
     if kind in drive.ENGINES:
-        check_sleep(Path(extra["NOTES"]), str(known["snapshots"]))
+        check_sleep(Path(extra["NOTES"]), kind, str(known["snapshots"]))
     if function_snapshots(app) and not worker.snapshots:
         raise AssertionError("no snapshot was taken")
     done.modules = served.modules
@@ -153,32 +161,41 @@ def credentials(stage: Stage, app: Deployment, slug: str) -> Mapping[str, str]:
     return caller
 
 
-def engine(project: Path, kind: str) -> dict[str, str]:
-    """Variables by which a container finds, under the name of the engine, what stands for it in the project's own tests.
+def engine(project: Path) -> dict[str, str]:
+    """Variables by which a container finds, in the place of the engine, what stands for it in the project's own tests.
 
     It takes the options of the engine and no others.
     """
     folder = project / "engine"
     folder.mkdir(exist_ok=True)
-    (folder / "notes").write_text("")
-    script = folder / kind
-    stand_in = project / "tests" / "stand_in.py"
-    script.write_text(f'#!/bin/sh\nexec {sys.executable} {stand_in} "$@"\n')
-    script.chmod(0o755)
-    path = os.pathsep.join([str(folder), os.defpath])
-    return {"PATH": path, "NOTES": str(folder / "notes")}
+    run = subprocess.run(
+        [sys.executable, "-c", ENGINE, str(folder)],
+        env={
+            **os.environ,
+            "PATH": os.defpath,
+            "PYTHONPATH": os.pathsep.join([str(project / "tests"), str(project / "src")]),
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    variables: dict[str, str] = json.loads(run.stdout)
+    return variables
 
 
-def check_sleep(notes: Path, snapshots: str) -> None:
-    """Only an engine that is in a snapshot is warmed up, put to sleep and woken, in this order, before anybody is let in.
+def check_sleep(notes: Path, kind: str, snapshots: str) -> None:
+    """An engine is warmed up, and only one that is in a snapshot is put to sleep and woken, before anybody is let in.
 
     Raises:
         AssertionError: when that is not what it noted.
     """
     _, *asked = notes.read_text().splitlines()
-    first = [line for line in asked[:3] if snapshots or "sleep" in line or "wake" in line]
-    expected = [drive.CHAT, "/sleep?level=1", "/wake_up"] if snapshots else []
+    asleep = promise.SLEEPS[kind]
+    expected = ["/v1/completions", *(asleep if snapshots else ())]
+    first = asked[: len(expected)]
     assert first == expected, f"before callers the engine was asked {first}, not {expected}"
+    others = {*asked[len(expected) :]} & {*asleep}
+    assert not others, f"beside callers the engine was asked {others}"
 
 
 def no_model(project: Path, known: family.Answers) -> Path:

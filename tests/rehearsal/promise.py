@@ -38,9 +38,10 @@ WEB = {
     "streamlit": ("Server", "WEB_SERVER"),
     "command": ("Server", "WEB_SERVER"),
     "vllm": ("Server", "WEB_SERVER"),
+    "sglang": ("Server", "WEB_SERVER"),
 }
 SERVER = {  # of the kinds that can be one, the name of the Modal Server
-    **dict.fromkeys(["websocket", "gradio", "streamlit", "command", "vllm"], "Server"),
+    **dict.fromkeys(["websocket", "gradio", "streamlit", "command", "vllm", "sglang"], "Server"),
     **dict.fromkeys(["inference", "embed", "classify", "rerank"], "Inference"),
 }
 KEYS = {"proxy": [], "none": [], "bearer": ["API_TOKENS"], "login": ["LOGIN_USERS"]}  # by auth
@@ -66,6 +67,21 @@ ENGINES: Mapping[str, tuple[Table, Table]] = {
             "VLLM_NO_USAGE_STATS": "1",
         },
         {"VLLM_SERVER_DEV_MODE": "1", "TORCHINDUCTOR_COMPILE_THREADS": "1"},
+    ),
+    "sglang": (
+        {
+            "SGLANG_CACHE_DIR": "/cache/sglang",
+            "SGLANG_ENABLE_HEALTH_ENDPOINT_GENERATION": "false",
+        },
+        {"TORCHINDUCTOR_COMPILE_THREADS": "1"},
+    ),
+}
+# What an engine is asked around a snapshot.
+SLEEPS = {
+    "vllm": ("/sleep?level=1", "/wake_up"),
+    "sglang": (
+        *("/flush_cache?timeout=30", "/release_memory_occupation"),
+        "/resume_memory_occupation",
     ),
 }
 # A function of which nothing is said.
