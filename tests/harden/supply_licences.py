@@ -43,15 +43,15 @@ SPELLINGS = {
     "MIT License": "MIT",
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
 }
-# The CUDA build of PyTorch brings these, the CPU build none: the page is the same for both. vLLM comes with CUDA alone.
-CUDA = re.compile(r"^(nvidia|cuda|triton|vllm)\b")
+# The CUDA build of PyTorch brings these, the CPU build none: the page is the same for both. Engines come with CUDA alone.
+CUDA = re.compile(r"^(nvidia|cuda|triton|vllm|sglang)\b")
 HEAD = """\
 # Licences
 
 What a container installs for each style: its dependencies and all that these need, on Linux with Python 3.11. The licences are those that the packages
 state, in SPDX's words. None is strong copyleft. Where `torch` comes with CUDA, as on Modal, it brings NVIDIA's libraries, which are under
-NVIDIA's own licence, and Triton (MIT). vLLM (Apache-2.0) and what it
-brings are not here, since it installs with CUDA only; `uv tree --extra model` in a project lists them. The tools of development are not on this page, which the proofs hold against what is installed.
+NVIDIA's own licence, and Triton (MIT). vLLM and SGLang (both Apache-2.0) and what they
+bring are not here, since they install with CUDA only; `uv tree --extra model` in a project lists them. The tools of development are not on this page, which the proofs hold against what is installed.
 
 | package | licence | styles |
 | --- | --- | --- |

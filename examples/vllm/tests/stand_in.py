@@ -1,7 +1,8 @@
-"""Stands for vLLM's command, which these tests put on PATH: takes its options, and no others, and answers as the echo does.
+"""Stands for vLLM in these tests: takes its options, and no others, and answers as the echo does.
 
-NOTES in its environment is a file that gets a line for its command and for each request that comes from inside its container.
-SLOW is for how many seconds it is not healthy, CODE what it exits with at once.
+NOTES in its environment is a file that gets a line for its options and for each request that comes from inside its container.
+SLOW is for how many seconds it is not healthy, CODE what it exits with at once, STATUS what it answers when it shall sleep or
+wake up, and with UNGUARDED it has no gate.
 """
 
 import argparse
@@ -22,17 +23,18 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from myapi import echo
 
 
-def install(patch: pytest.MonkeyPatch, folder: Path, **variables: str) -> Path:
-    """Put it on PATH under the name of the engine; return its notes."""
-    script = folder / "vllm"
-    script.write_text(f'#!/bin/sh\nexec {sys.executable} {__file__} "$@"\n')
-    script.chmod(0o755)
-    patch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+def install(patch: pytest.MonkeyPatch, folder: Path) -> Path:
+    """Let it be found in the place of the engine; return its notes."""
+    for name, value in variables(folder).items():
+        patch.setenv(name, value)
+    return folder / "notes"
+
+
+def variables(folder: Path) -> dict[str, str]:
+    """Of an environment in which it is found, by what this writes into the folder."""
     notes = folder / "notes"
     notes.write_text("")
-    for name, value in ({"NOTES": str(notes)} | variables).items():
-        patch.setenv(name, value)
-    return notes
+    return {"NOTES": str(notes)} | place(folder)
 
 
 def note(line: str) -> None:
@@ -41,7 +43,7 @@ def note(line: str) -> None:
 
 
 class Noted:
-    """Notes what arrives, but for questions after its health, which are many."""
+    """Notes what arrives, but for questions after its health and its gate, which are many."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -57,7 +59,30 @@ class Noted:
         await app(scope, receive, send)
 
 
-async def change(_: Request) -> Response:
+def serve(app: ASGIApp, options: argparse.Namespace) -> None:
+    uvicorn.run(
+        app,
+        host=options.host,
+        port=options.port,
+        log_config=None,
+        access_log=False,
+        log_level="warning",
+        timeout_graceful_shutdown=5,
+    )
+
+
+PROGRAM = ["vllm"]
+
+
+def place(folder: Path) -> dict[str, str]:
+    """Put it on PATH under the name of the engine."""
+    script = folder / "vllm"
+    script.write_text(f'#!/bin/sh\nexec {sys.executable} {__file__} "$@"\n')
+    script.chmod(0o755)
+    return {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+
+
+async def change(request: Request) -> Response:
     return JSONResponse({}, int(os.environ.get("STATUS", "200")))
 
 
@@ -82,15 +107,7 @@ def main() -> None:
     app.routes.extend(Route(path, change, methods=["POST"]) for path in ("/sleep", "/wake_up"))
     module, _, name = options.middleware.rpartition(".")
     gate = getattr(importlib.import_module(module), name)
-    uvicorn.run(
-        gate(Noted(app)),
-        host=options.host,
-        port=options.port,
-        log_config=None,
-        access_log=False,
-        log_level="warning",
-        timeout_graceful_shutdown=5,
-    )
+    serve(Noted(app) if "UNGUARDED" in os.environ else gate(Noted(app)), options)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from myapi.gate import HEADER, KEY, Gate
+from myapi.gate import KEY, Gate
 
 KNOWN = "k" * 64
 CALLER: dict[str, str] = {}
@@ -62,14 +62,18 @@ def test_more_paths_can_be_opened(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_who_has_the_key_comes_from_inside(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(KEY, KNOWN)
-    assert ask("POST", "/sleep", **{HEADER.decode(): KNOWN}).json()["path"] == "/sleep"
-    for wrong in ("", KNOWN[:-1], KNOWN + "k"):
-        assert ask("POST", "/sleep", **CALLER | {HEADER.decode(): wrong}).status_code == 404
+    inside = ask("POST", "/sleep", Authorization=f"Bearer {KNOWN}")
+    assert inside.json()["path"] == "/sleep"
+    for wrong in ("", "Bearer", KNOWN, f"Bearer {KNOWN[:-1]}", f"Bearer {KNOWN}k"):
+        answer = ask("POST", "/sleep", Authorization=wrong)
+        assert answer.status_code == 404
 
 
 def test_without_a_key_nobody_does(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(KEY, raising=False)
-    assert ask("POST", "/sleep", **CALLER | {HEADER.decode(): ""}).status_code == 404
+    for shown in ("", "Bearer", "Bearer "):
+        outside = ask("POST", "/sleep", **CALLER | {"Authorization": shown})
+        assert outside.status_code == 404
     assert ask("POST", "/sleep", **CALLER).status_code == 404
 
 
@@ -113,7 +117,7 @@ def test_it_answers_under_its_own_names_only(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("ENFORCED_HOSTS", '["other.example.com"]')
     assert ask("GET", "/v1/models", **CALLER).status_code == 400
     monkeypatch.setenv(KEY, KNOWN)
-    inside = ask("GET", "/health", **{HEADER.decode(): KNOWN})
+    inside = ask("GET", "/health", Authorization=f"Bearer {KNOWN}")
     assert inside.status_code == 200, "its own start would fail"
 
 

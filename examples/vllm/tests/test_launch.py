@@ -1,6 +1,6 @@
 """The deployed object starts the engine and waits for it: the very code that runs when a container starts.
 
-The engine is stand_in.py, a process with the engine's name and options.
+The engine is stand_in.py, with the engine's options and routes.
 """
 
 import json
@@ -16,7 +16,7 @@ import pytest
 import stand_in
 
 from myapi import command, control, modal_app, weights
-from myapi.gate import HEADER, KEY
+from myapi.gate import CLOSED, KEY
 from myapi.process import Process, ServerError
 
 Start = Callable[..., modal_app.Server]
@@ -71,10 +71,22 @@ def test_the_engine_gets_the_command_that_was_built(
 ) -> None:
     monkeypatch.setenv("MODELS_DIR", "/somewhere")
     start()
-    (name, *arguments) = command.command("0.0.0.0", port)  # noqa: S104 (compared)
-    assert name == "vllm"
-    assert json.loads(notes.read_text().splitlines()[0]) == arguments
-    assert any("/somewhere/weights" in argument for argument in arguments)
+    built = command.command("0.0.0.0", port)  # noqa: S104 (compared)
+    given = json.loads(notes.read_text().splitlines()[0])
+    assert [*stand_in.PROGRAM, *given] == built
+    assert any("/somewhere/weights" in argument for argument in given)
+
+
+def test_a_request_has_one_line_in_the_log(
+    start: Start, notes: Path, port: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    process = start().process
+    status(port, "GET", "/v1/models")
+    assert process
+    process.stop()
+    printed = "".join(capfd.readouterr())
+    # The first is from the start, which looks whether the gate is there.
+    assert printed.count("myapi.middleware") == 2, printed
 
 
 def test_a_slow_engine_is_waited_for(start: Start, notes: Path) -> None:
@@ -113,14 +125,25 @@ def test_without_weights_it_does_not_start(
     assert notes.read_text() == "", "the engine would have looked on the hub"
 
 
+def test_without_its_gate_it_does_not_start(start: Start, notes: Path) -> None:
+    with pytest.raises(ServerError, match=f"^{CLOSED}: 200 for a stranger"):
+        start(UNGUARDED="1")
+
+
+def test_it_is_warm_when_somebody_asks(start: Start, notes: Path) -> None:
+    start()
+    _, *asked = notes.read_text().splitlines()
+    assert asked == [control.WARM_UP]
+
+
 def test_nobody_outside_reaches_what_stops_the_engine(
     start: Start, notes: Path, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    headers = {HEADER.decode(): "0" * 64}
     start()
     before = notes.read_text()
-    for path in ("/sleep", "/wake_up", "//sleep", "/v1/../sleep", "/metrics"):
-        assert status(port, "POST", path, **headers) == 404, path
+    paths = ("/sleep", "/wake_up", CLOSED)
+    for path in (*paths, "/" + paths[0], "/v1/.." + paths[0]):
+        assert status(port, "POST", path, Authorization="Bearer " + "0" * 64) == 404, path
     assert notes.read_text() == before
 
 

@@ -1,16 +1,18 @@
-"""The engine from inside its container: its health. Knows nothing of Modal."""
+"""The engine from inside its container: its health, its gate and its warm-up. Knows nothing of Modal."""
 
 import contextlib
+import json
 import os
 import secrets
 import time
 from http.client import HTTPConnection, HTTPException
 
-from .gate import HEADER, KEY
+from .gate import CLOSED, KEY
 from .process import Process, ServerError
 
-# For one answer.
-SECONDS = 10
+WARM_UP = "/v1/completions"
+# For an answer that comes at once, and for one that kernels are built for.
+SECONDS, LONG_SECONDS = 10, 600
 
 
 def make_key() -> None:
@@ -37,13 +39,37 @@ class Control:
             if time.monotonic() > deadline:
                 raise ServerError(f"/health answers {said}, not 200, after {seconds:g} seconds")
             with contextlib.suppress(OSError, HTTPException):
-                said = str(self.ask("GET", "/health"))
+                said = str(self.ask("GET", "/health", os.environ[KEY]))
             time.sleep(0.1)
 
-    def ask(self, method: str, path: str) -> int:
-        """The status of an answer, which is read whole."""
-        with contextlib.closing(HTTPConnection("127.0.0.1", self.port, timeout=SECONDS)) as line:
-            line.request(method, path, headers={HEADER.decode(): os.environ[KEY]})
+    def check_gate(self) -> None:
+        """Raise ServerError when strangers reach the engine past gate.py, which one of its options may do."""
+        if self.ask("GET", CLOSED) == 200:
+            raise ServerError(f"{CLOSED}: 200 for a stranger, gate.py is not in front of it")
+
+    def warm_up(self) -> None:
+        """Answer one request, so that nobody waits for what is made at the first."""
+        self.demand(WARM_UP, prompt="Say one word.", max_tokens=8)
+
+    def demand(self, path: str, **body: object) -> None:
+        """Raises ServerError unless the answer is 200."""
+        try:
+            status = self.ask("POST", path, os.environ[KEY], body, LONG_SECONDS)
+        except (OSError, HTTPException) as error:
+            self.process.check()
+            raise ServerError(f"{path}: no answer, {error or type(error).__name__}") from error
+        if status != 200:
+            raise ServerError(f"{path}: {status}, not 200")
+
+    def ask(
+        self, method: str, path: str, key: str = "", body: object = None, seconds: float = SECONDS
+    ) -> int:
+        """The status of an answer, which is read whole; without the key as a stranger gets it."""
+        headers = {"Content-Type": "application/json"}
+        if key:
+            headers["Authorization"] = f"Bearer {key}"
+        with contextlib.closing(HTTPConnection("127.0.0.1", self.port, timeout=seconds)) as line:
+            line.request(method, path, None if body is None else json.dumps(body), headers)
             answer = line.getresponse()
             answer.read()
             return answer.status

@@ -15,14 +15,14 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from . import weights
-from .gate import Gate
+from .gate import CLOSED, Gate
 
 
 def create_app() -> Starlette:
     return Starlette(
         routes=[
             Route("/health", health),
-            Route("/metrics", health),  # as an engine has it; no caller gets there
+            Route(CLOSED, health),  # as the engine has it; no caller gets there
             Route("/v1/models", models),
             Route("/v1/chat/completions", chat, methods=["POST"]),
             Route("/v1/completions", complete, methods=["POST"]),

@@ -111,6 +111,8 @@ class Server:
         self.process = Process(command(host, PORT), host, PORT)
         engine = control.Control(self.process, PORT)
         engine.wait_until_healthy(START_SECONDS)
+        engine.check_gate()
+        engine.warm_up()
 
     # https://modal.com/docs/guide/webhooks#non-asgi-web-servers
     @modal.web_server(
