@@ -55,9 +55,13 @@ def run(session: nox.Session, command: str, *arguments: str, modal: str = "") ->
         session.run(sys.executable, "-m", "venv", "--clear", str(home), external=True)
         constraints = home / "constraints.txt"
         constraints.write_text(pinned)
-        pip = [str(scripts / "python"), "-m", "pip", "install", "--quiet"]
-        wants = ["-r", str(ROOT / "requirements.txt"), "-c", str(constraints)]
-        session.run(*pip, *wants, external=True)
+        python = str(scripts / "python")
+        quiet = ("install", "--quiet", "--constraint", str(constraints))
+        # By pip, whose settings say where the build of torch for CPUs is; by uv in a tenth of the time.
+        pip = (python, "-m", "pip", *quiet, "--no-compile", "torch", "uv")
+        session.run(*pip, external=True)
+        uv = (str(scripts / "uv"), "pip", *quiet, "--python", python)
+        session.run(*uv, "--requirements", str(ROOT / "requirements.txt"), external=True)
         installed.write_text(wanted + pinned)
     path = os.pathsep.join((str(scripts), os.environ["PATH"]))
     # Many processes import the same: what one has compiled, the next need not.

@@ -2,12 +2,13 @@
 
 import functools
 import gc
+import json
 import os
 import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 from unittest.mock import patch
@@ -288,7 +289,46 @@ def render_fast() -> None:
     jinja2.Environment.compile = compile_  # type: ignore[assignment, method-assign]
     template: Any = copier._template
     template.get_repo = functools.cache(template.get_repo)
+    _read_once(template, copier._jinja_ext.CopierTemplateLoader)
+    _render_what_is_a_template(copier._user_data.Question)
     _answer_once(worker)
+
+
+def _read_once(template: Any, loader: Any) -> None:
+    """Read each file of a template once, as long as it is the same."""
+    load, get_source = template.load_template_config, loader.get_source
+    known: dict[tuple[str, int, int, int], Any] = {}
+
+    def once(path: str, read: Callable[[], Any]) -> Any:
+        if not os.path.isfile(path):  # it says so in its own words
+            return read()
+        now = os.stat(path)
+        key = (path, now.st_ino, now.st_mtime_ns, now.st_size)
+        if key not in known:
+            known[key] = read()
+        return known[key]
+
+    def load_(path: Path, quiet: bool = False) -> Any:
+        text = once(str(path), lambda: json.dumps(load(path, quiet)))
+        return json.loads(text)  # another each time, since Copier changes it
+
+    def get_source_(self: Any, environment: jinja2.Environment, name: str) -> Any:
+        path = os.path.join(self.searchpath[0], name)
+        return once(path, lambda: get_source(self, environment, name))
+
+    template.load_template_config = load_
+    loader.get_source = get_source_
+
+
+def _render_what_is_a_template(question: Any) -> None:
+    """Most of what stands in a question is plain text, its type for example, and stays what it is."""
+    render_value = question.render_value
+
+    def render_value_(self: Any, value: Any, extra_answers: Answers | None = None) -> Any:
+        is_plain = isinstance(value, str) and "{" not in value
+        return value if is_plain else render_value(self, value, extra_answers)
+
+    question.render_value = render_value_
 
 
 def _answer_once(worker: Any) -> None:

@@ -1,7 +1,7 @@
-"""Which part of the proofs that come in great number a run takes: SLICE is 0, 1 or 2, or it is not set, and all are taken.
+"""Which part of the proofs that come in great number a run takes: SLICE is 0 to 6, or it is not set, and all are taken.
 
-Mutants, and the same checks with another auth, show the same thing many times over. `nox` takes another third of them each
-day, so that three days take all; a session by itself, or `nox -s proofs -- all`, leaves out nothing.
+Mutants, and the same checks with another auth, show the same thing many times over. `nox` takes another seventh of them each
+day, so that a week takes all; a session by itself, or `nox -s proofs -- all`, leaves out nothing.
 """
 
 import os
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from datetime import date
 from typing import TypeVar
 
-SLICES = 3
+SLICES = 7
 NUMBERS = tuple(map(str, range(SLICES)))
 Item = TypeVar("Item")
 
@@ -43,13 +43,13 @@ def least(count: int) -> int:
 
 
 def taken(items: Iterable[Item]) -> list[Item]:
-    """Every third of these."""
+    """Every seventh of these."""
     number = chosen()
     return [item for n, item in enumerate(items) if number is None or n % SLICES == number]
 
 
 def of_each(items: Iterable[Item], kind: Callable[[Item], object]) -> list[Item]:
-    """Of each kind every third, and one where it has less than three; the kinds begin by turns."""
+    """Of each kind every seventh, and one where it has less than seven; the kinds begin by turns."""
     number = chosen()
     kinds: dict[object, list[Item]] = {}
     for item in items:

@@ -1,4 +1,4 @@
-"""Three slices are everything, and none lacks a kind."""
+"""A week of slices is everything, and none lacks a kind."""
 
 import pytest
 
@@ -9,7 +9,7 @@ import slices
 EVERY = [*family.styles(), *family.servers()]
 
 
-@pytest.fixture(params=["0", "1", "2"])
+@pytest.fixture(params=slices.NUMBERS)
 def number(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("SLICE", request.param)
     return str(request.param)
@@ -22,9 +22,9 @@ def test_without_a_number_all_are_taken(monkeypatch: pytest.MonkeyPatch) -> None
     assert slices.told() == "all of it"
 
 
-def test_three_days_take_each_thing_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_week_takes_each_thing_once(monkeypatch: pytest.MonkeyPatch) -> None:
     things, some = [], []
-    for number in "012":
+    for number in slices.NUMBERS:
         monkeypatch.setenv("SLICE", number)
         things += slices.taken(range(100))
         some.append({str(answers) for answers in slices.of_each(EVERY, family.kind)})
@@ -44,12 +44,12 @@ def test_a_kind_that_has_few_has_one_each_day(number: str) -> None:
     assert [item[0] for item in some][:3] == ["a", "b", "c"], some
 
 
-@pytest.mark.parametrize("text", ["3", "-1", "all", "one"])
+@pytest.mark.parametrize("text", ["7", "-1", "all", "one"])
 def test_another_slice_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv("SLICE", text)
-    with pytest.raises(ValueError, match="it can be 0 to 2, or not set"):
+    with pytest.raises(ValueError, match="it can be 0 to 6, or not set"):
         slices.chosen()
 
 
 def test_a_run_says_which_slice_it_takes(number: str) -> None:
-    assert conftest.pytest_report_header() == f"taken: slice {number} of 0 to 2"
+    assert conftest.pytest_report_header() == f"taken: slice {number} of 0 to 6"
