@@ -120,6 +120,8 @@ def _tried(module: ModuleType) -> Iterator[str]:
     for call in ast.walk(ast.parse(inspect.getsource(module))):
         if isinstance(call, ast.Call) and ast.unparse(call.func) == "trial.styles":
             yield from (str(name.value) for name in call.args if isinstance(name, ast.Constant))
+            tables = [name.value for name in call.args if isinstance(name, ast.Starred)]
+            yield from (each for table in tables for each in getattr(module, ast.unparse(table)))
 
 
 def _mutants() -> Iterable[family.Answers]:

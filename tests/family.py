@@ -291,6 +291,8 @@ def render_fast() -> None:
     template.get_repo = functools.cache(template.get_repo)
     _read_once(template, copier._jinja_ext.CopierTemplateLoader)
     _render_what_is_a_template(copier._user_data.Question)
+    casts: Any = copier._user_data.CAST_STR_TO_NATIVE
+    casts["yaml"] = functools.cache(casts["yaml"])  # nothing changes what is known of a style
     _answer_once(worker)
 
 
@@ -332,16 +334,24 @@ def _render_what_is_a_template(question: Any) -> None:
 
 
 def _answer_once(worker: Any) -> None:
-    """Let a Worker of Copier gather its answers once for all files, and render equal parts of paths once.
+    """Let a Worker of Copier gather its answers once for all files, and render equal paths and parts of paths once.
 
     It then passes over whole overlays that are not active, each file of which it would pass over.
     """
     scan: Any = copier._tools.scantree
-    write, gather, render_text = (
+    ask, write, gather, render_path, render_text = (
+        worker._ask,
         worker._render_template,
         worker._render_context,
+        worker._render_path,
         worker._render_string,
     )
+    paths: dict[tuple[object, ...], list[Any]] = {}
+
+    def ask_(self: Any) -> None:
+        # For each question it gathers what will be recorded too, which no question looks at.
+        with patch.object(worker, "_answers_to_remember", lambda _: {}):
+            ask(self)
 
     def write_all(self: Any) -> None:
         answers_file = self.answers_relpath
@@ -356,6 +366,13 @@ def _answer_once(worker: Any) -> None:
                 str(render_text(self, text, extra_context)) if extra_context else render_part(text)
             )
 
+        def render_path_(self: Any, path: Path) -> list[Any]:
+            varied = (render_part(part) for part in path.parts if "{" in part)
+            key = (self.template.local_abspath, answers_file, path, *varied)
+            if key not in paths:
+                paths[key] = list(render_path(self, path))
+            return paths[key]
+
         def scan_active(path: str, follow_symlinks: bool) -> Iterator[os.DirEntry[str]]:
             for entry in os.scandir(path):
                 if render_part(entry.name):
@@ -366,11 +383,13 @@ def _answer_once(worker: Any) -> None:
         with (
             patch.object(copier._main, "scantree", scan_active),
             patch.object(worker, "_render_context", lambda _: {**known}),
+            patch.object(worker, "_render_path", render_path_),
             patch.object(worker, "_render_string", render_),
             patch.object(worker, "answers_relpath", answers_file),
         ):
             write(self)
 
+    worker._ask = ask_
     worker._render_template = write_all
 
 

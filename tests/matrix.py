@@ -103,11 +103,23 @@ def key_of(template: Path) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def distinct(trees: list[Tree], prefix: str = "", suffix: str = "") -> list[Tree]:
-    """The trees that differ in files of this prefix and suffix."""
+def covering(trees: list[Tree], suffix: str) -> list[Tree]:
+    """Of the trees so many that each distinct file of this suffix is in one of them."""
+    found: list[Tree] = []
+    seen: set[tuple[str, str]] = set()
+    for tree in trees:
+        files = {(path, digest) for path, digest in tree.items() if path.endswith(suffix)}
+        if not files <= seen:
+            found.append(tree)
+            seen |= files
+    return found
+
+
+def distinct(trees: list[Tree], prefix: str) -> list[Tree]:
+    """The trees that differ in files of this prefix."""
     found: dict[tuple[tuple[str, str], ...], Tree] = {}
     for tree in trees:
-        part = {p: d for p, d in tree.items() if p.startswith(prefix) and p.endswith(suffix)}
+        part = {p: d for p, d in tree.items() if p.startswith(prefix)}
         found.setdefault(tuple(sorted(part.items())), tree)
     return list(found.values())
 
@@ -145,13 +157,14 @@ def main() -> None:
             checks.check_file(path, store.read(digest))
         print(f"{len(files)} distinct files parse", flush=True)
 
-        # pyproject.toml holds the linter's settings, which are the same for all.
-        sources = distinct(trees, suffix=".py")
+        # pyproject.toml holds the linter's settings, which are the same for all; it looks at one file at a time.
+        sources = covering(trees, suffix=".py")
         projects = Path(folder, "projects")
         for number, tree in enumerate(sources):
             store.put(tree, projects / str(number))
         checks.check_style(projects)
-        print(f"{len(sources)} distinct source trees are clean", flush=True)
+        count = len({(path, digest) for path, digest in files if path.endswith(".py")})
+        print(f"{count} distinct source files are clean, in {len(sources)} projects", flush=True)
 
         packages = distinct(trees, prefix="src/")
         if not sample:

@@ -1,7 +1,7 @@
 """Which part of the proofs that come in great number a run takes: SLICE is 0 to 6, or it is not set, and all are taken.
 
-Mutants, and the same checks with another auth, show the same thing many times over. `nox` takes another seventh of them each
-day, so that a week takes all; a session by itself, or `nox -s proofs -- all`, leaves out nothing.
+Mutants, deployments of one style, and the same checks with another auth show the same thing many times over. `nox` takes another
+seventh of them each day, so that a week takes all; a session by itself, or `nox -s proofs -- all`, leaves out nothing.
 """
 
 import os

@@ -22,7 +22,8 @@ ENGINE = (
     *("batching", "echo", "engine", "graphs", "packing", "sampling", "slots", "text"),
     *("transformers_engine", "weights"),
 )
-COMBINATIONS = [answers | start for answers, start in zip(INFERENCE, STARTS, strict=True)]
+EVERY = [answers | start for answers, start in zip(INFERENCE, STARTS, strict=True)]
+COMBINATIONS = slices.of_each(EVERY, family.kind)
 
 
 @pytest.mark.parametrize("answers", COMBINATIONS, ids=family.identify)

@@ -6,6 +6,7 @@ from pathlib import Path
 import copier
 
 import family
+import matrix
 
 LEAST = 15  # combinations; fewer would mean that some were lost on the way
 
@@ -25,6 +26,16 @@ def test_the_fast_way_renders_the_same(template: Path, tmp_path: Path) -> None:
             assert pool.apply(is_fast) == (way == "fast")
             pool.starmap(family.render, tasks)
     assert _files(tmp_path / "plain") == _files(tmp_path / "fast")
+
+
+def test_a_few_projects_hold_every_source_file() -> None:
+    trees: list[matrix.Tree] = [
+        {"a.py": "1", "b.py": "1"},
+        {"a.py": "1"},
+        {"a.py": "2", "b.py": "1"},
+        {"b.md": "9"},
+    ]
+    assert matrix.covering(trees, ".py") == [trees[0], trees[2]]
 
 
 def is_fast() -> bool:

@@ -5,6 +5,7 @@ import re
 import sys
 from pathlib import Path
 
+import family
 from harden.faults_kit import Fault, Trial, finished
 from harden.service import PROGRAM
 from projects import SECRETS, free_port
@@ -46,23 +47,27 @@ USERS = {
     "twice": f"ann:{TOKEN},ann:{TOKEN[::-1]}",
 }
 KEYS = {"missing": None, "empty": "", "short": TOKEN[:12]}
+ENGINES = family.kinds_with("engine")
+STYLES = ("api", "flask", "simple", "inference", "django", "websocket", "mcp", "jobs", *ENGINES)
+EXITED = "the server exited with code 1"
 
 
 def bad_tokens(trial: Trial) -> str:
     """API_TOKENS is missing or malformed. Neither a container nor the local server starts; the last line says why."""
-    names = ("api", "flask", "simple", "inference", "django", "websocket", "mcp", "jobs")
-    for style in trial.styles(*names, quick=1):
-        kind = "Inference" if style == "inference" else "web"
+    for style in trial.styles(*STYLES, quick=1):
+        kind = {"inference": "Inference", **dict.fromkeys(ENGINES, "Server")}.get(style, "web")
+        last = EXITED if style in ENGINES else ""  # here the echo that stands for it says why
         project = trial.project(style, auth="bearer")
         if style == "inference":  # its engine is not what fails here
             leave_out_the_model(project)
         for what, value in TOKENS.items() if trial.options.full else list(TOKENS.items())[:3]:
             with trial.case(f"{style} in a container: {what}"):
-                refused(project, [sys.executable, "-c", CONTAINER[kind]], "API_TOKENS", value)
+                command = [sys.executable, "-c", CONTAINER[kind], str(free_port())]
+                refused(project, command, "API_TOKENS", value)
         for what in ("short", "twice") if trial.options.full else ("twice",):
             with trial.case(f"{style} locally: {what}"):
                 command = [sys.executable, "-c", PROGRAM, "--port", "0"]
-                refused(project, command, "API_TOKENS", TOKENS[what])
+                refused(project, command, "API_TOKENS", TOKENS[what], last)
     return "exit code 1, the last line names the variable and the entry, never a token"
 
 
@@ -73,12 +78,10 @@ def bad_users(trial: Trial) -> str:
         for what, value in USERS.items():
             with trial.case(f"{style} in a container: {what}"):
                 command = [sys.executable, "-c", CONTAINER["Server"], str(free_port())]
-                refused(project, command, "LOGIN_USERS", value, "the server exited with code 1")
+                refused(project, command, "LOGIN_USERS", value, EXITED)
         with trial.case(f"{style} locally: short"):
             command = [sys.executable, "-c", PROGRAM, "--port", "0"]
-            refused(
-                project, command, "LOGIN_USERS", USERS["short"], "the server exited with code 1"
-            )
+            refused(project, command, "LOGIN_USERS", USERS["short"], EXITED)
     return "exit code 1; the server says which entry, then the container that the server exited"
 
 
@@ -128,7 +131,7 @@ def leave_out_the_model(project: Path) -> None:
 
 
 FAULTS = (
-    Fault("bearer tokens are missing or malformed", 77, 4, bad_tokens),
+    Fault("bearer tokens are missing or malformed", 99, 4, bad_tokens),
     Fault("users of a login are missing or malformed", 7, 0, bad_users),
     Fault("Django's key is missing or weak", 3, 3, bad_key),
 )

@@ -19,6 +19,7 @@ from typing import Any
 
 import family
 import matrix
+import slices
 
 from . import promise
 from .stage import Stage
@@ -113,8 +114,7 @@ class Group:
 
 @dataclass
 class Result:
-    combinations: int  # of the matrix
-    tuned: int  # projects beside it
+    combinations: int  # and projects beside the matrix
     deployments: int
     renders: int  # those that no other proof had kept
     locks: int
@@ -158,7 +158,7 @@ def deploy_all(
     folder: Path,
     choose: Callable[[family.Answers], bool] = lambda _: True,
 ) -> Result:
-    """Deploy each distinct project of the whole matrix, and of `tuned`, and check the promises of all.
+    """Deploy each distinct project of the whole matrix, and of `tuned`, and check the promises of all; of the matrix a slice, where one is chosen.
 
     Args:
         template: the family, as `family.export` leaves it.
@@ -180,11 +180,13 @@ def deploy_all(
     groups = _group(store, trees)
     if combinations == every:
         assert len(groups) - len(beside) >= matrix.LEAST_PACKAGES, "too few distinct packages"
+    tuned_ones = [group for group in groups if group.answers[0] in beside]
+    others = [group for group in groups if group.answers[0] not in beside]
+    groups = slices.of_each(others, lambda group: family.kind(group.answers[0])) + tuned_ones
     rendered = time.monotonic()
     locks = _lock({group.resolved: group.tree for group in groups}, store, folder / "locks")
     result = Result(
-        combinations=len(combinations),
-        tuned=len(beside),
+        combinations=sum(len(group.answers) for group in groups),
         deployments=len(groups),
         renders=new,
         locks=len(locks),

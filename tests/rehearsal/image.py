@@ -55,7 +55,8 @@ def build(layers: Sequence[api_pb2.Image], folder: Path) -> Image:
     if len(found) != 1:
         raise ImageError(f"not one `uv sync` among the image's commands:\n{commands}")
     extras = [word.partition("=")[2] for word in found[0] if word.startswith("--extra=")]
-    left_out = ("--project=", f"--extra={HEAVY}")
+    # What is imported here is compiled then.
+    left_out = ("--project=", f"--extra={HEAVY}", "--compile-bytecode")
     options = [word for word in found[0] if not word.startswith(left_out)]
     sent = {file.filename: file.data for layer in layers for file in layer.context_files}
     if "/.uv.lock" not in sent:
