@@ -829,7 +829,7 @@ MUTANTS: dict[str, Mutant] = {
     "an engine that does not sleep": (
         VLLM,
         "src/myapi/control.py",
-        "if status != 200:",
+        "if status not in (200, *fine):",
         "if False:",
         partial(projects.check_own, file="tests/test_launch.py"),
         "test_an_engine_that_does_not_sleep_is_an_error",
@@ -905,6 +905,14 @@ MUTANTS: dict[str, Mutant] = {
         "",
         partial(projects.check_own, file="tests/test_launch.py"),
         "test_without_its_gate_it_does_not_start",
+    ),
+    "an engine for models that write alone": (
+        SGLANG,
+        "src/myapi/control.py",
+        "self.demand(WARM_UP, 400, 404, ",
+        "self.demand(WARM_UP, ",
+        partial(projects.check_own, file="tests/test_launch.py"),
+        "test_only_a_model_that_does_not_write_starts_cold",
     ),
     "SGLang without its gate": (
         SGLANG,

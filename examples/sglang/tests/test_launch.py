@@ -136,6 +136,19 @@ def test_it_is_warm_when_somebody_asks(start: Start, notes: Path) -> None:
     assert asked == [control.WARM_UP]
 
 
+@pytest.mark.parametrize(("path", "refused"), [("/v1/embeddings", 404), ("/v1/models", 405)])
+def test_only_a_model_that_does_not_write_starts_cold(
+    start: Start, notes: Path, monkeypatch: pytest.MonkeyPatch, path: str, refused: int
+) -> None:
+    monkeypatch.setattr(control, "WARM_UP", path)
+    if refused == 404:
+        start()
+    else:
+        with pytest.raises(ServerError, match=f"^{path}: {refused}, not 200"):
+            start()
+    assert notes.read_text().splitlines()[1] == path
+
+
 def test_nobody_outside_reaches_what_stops_the_engine(
     start: Start, notes: Path, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
