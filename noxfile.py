@@ -56,11 +56,11 @@ def run(session: nox.Session, command: str, *arguments: str, modal: str = "") ->
         constraints = home / "constraints.txt"
         constraints.write_text(pinned)
         python = str(scripts / "python")
-        quiet = ("install", "--quiet", "--constraint", str(constraints))
+        install = ("install", "--quiet", "--constraint", str(constraints))
         # By pip, whose settings say where the build of torch for CPUs is; by uv in a tenth of the time.
-        pip = (python, "-m", "pip", *quiet, "--no-compile", "torch", "uv")
+        pip = (python, "-m", "pip", *install, "--no-compile", "torch", "uv")
         session.run(*pip, external=True)
-        uv = (str(scripts / "uv"), "pip", *quiet, "--python", python)
+        uv = (str(scripts / "uv"), "pip", *install, "--python", python)
         session.run(*uv, "--requirements", str(ROOT / "requirements.txt"), external=True)
         installed.write_text(wanted + pinned)
     path = os.pathsep.join((str(scripts), os.environ["PATH"]))

@@ -15,6 +15,8 @@ def test_the_fast_way_renders_the_same(template: Path, tmp_path: Path) -> None:
     # Of each kind the last, in which most is not at its default.
     combinations = list({family.kind(each): each for each in family.combinations()}.values())
     assert len(combinations) >= LEAST
+    # And one whose paths are others, once those of its kind are known.
+    combinations.append(family.kinds()["api"] | {"tune": True, "package_name": "another"})
     # Each in a process of its own: this one renders the fast way already.
     context = multiprocessing.get_context("spawn")
     for way, initializer in (("plain", None), ("fast", family.render_fast)):

@@ -158,7 +158,9 @@ def deploy_all(
     folder: Path,
     choose: Callable[[family.Answers], bool] = lambda _: True,
 ) -> Result:
-    """Deploy each distinct project of the whole matrix, and of `tuned`, and check the promises of all; of the matrix a slice, where one is chosen.
+    """Deploy each distinct project of the whole matrix, and of `tuned`, and check the promises of all.
+
+    Of the matrix it takes the slice, where one is chosen.
 
     Args:
         template: the family, as `family.export` leaves it.

@@ -725,6 +725,24 @@ MUTANTS = [
         [(MODAL_APP, "        engine.sleep()\n", "")],
     ),
     Mutant(
+        "an engine that is cold",
+        VLLM,
+        "before callers the engine was asked",
+        [(MODAL_APP, "        engine.warm_up()\n", "")],
+    ),
+    Mutant(
+        "an engine that sleeps where nobody wakes it",
+        VLLM,
+        "beside callers the engine was asked",
+        [
+            (
+                MODAL_APP,
+                "engine.warm_up()",
+                'engine.warm_up()\n        engine.demand("/sleep?level=1")',
+            )
+        ],
+    ),
+    Mutant(
         "SGLang without a gate",
         SGLANG,
         r"ServerError: /ping: 200 for a stranger",

@@ -23,7 +23,6 @@ BLOCK = re.compile(
 )
 SKIPPED = re.compile(r"modal (setup|serve|run|app logs)|^echo")
 DEPLOY = re.compile(r"^uv run modal deploy .*$", re.MULTILINE)
-# Keeps the model that the project's own tests make.
 # Printed by a project's own tests, given a folder: the variables with which their stand-in for an engine is found.
 ENGINE = """
 import json, sys
@@ -31,6 +30,7 @@ from pathlib import Path
 import stand_in
 print(json.dumps(stand_in.variables(Path(sys.argv[1]))))
 """
+# Keeps the model that the project's own tests make.
 KEEP = """
 import os, shutil
 def test_keep(models_dir): shutil.copytree(models_dir, os.environ["KEPT"])

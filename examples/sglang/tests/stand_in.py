@@ -60,6 +60,8 @@ class Noted:
 
 
 def serve(app: ASGIApp, options: argparse.Namespace) -> None:
+    if code := int(os.environ.get("CODE", "0")):
+        sys.exit(code)
     uvicorn.run(
         app,
         host=options.host,
@@ -109,8 +111,6 @@ def prepare_server_args(words: list[str]) -> argparse.Namespace:
 
 
 def run_server(options: argparse.Namespace) -> None:
-    if code := int(os.environ.get("CODE", "0")):
-        sys.exit(code)
     app.add_middleware(Noted)
     app.state.key = options.admin_api_key
     if "UNGUARDED" in os.environ:

@@ -60,6 +60,8 @@ class Noted:
 
 
 def serve(app: ASGIApp, options: argparse.Namespace) -> None:
+    if code := int(os.environ.get("CODE", "0")):
+        sys.exit(code)
     uvicorn.run(
         app,
         host=options.host,
@@ -82,7 +84,7 @@ def place(folder: Path) -> dict[str, str]:
     return {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
 
 
-async def change(request: Request) -> Response:
+async def change(_: Request) -> Response:
     return JSONResponse({}, int(os.environ.get("STATUS", "200")))
 
 
@@ -101,8 +103,6 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     options = parser.parse_args()
     note(json.dumps(sys.argv[1:]))
-    if code := int(os.environ.get("CODE", "0")):
-        sys.exit(code)
     app = echo.create_app()
     app.routes.extend(Route(path, change, methods=["POST"]) for path in ("/sleep", "/wake_up"))
     module, _, name = options.middleware.rpartition(".")

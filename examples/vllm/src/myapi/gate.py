@@ -1,7 +1,7 @@
 """What every request passes before the engine, in the engine's own process: who may call, what, and how much.
 
-An engine has routes that stop it, change its weights or run code of the caller's choice, and its own API key guards only
-some of them: https://docs.vllm.ai/en/stable/usage/security.html
+An engine has routes that stop it, change its weights or run code of the caller's choice, and its own API key
+guards only some of them: https://docs.vllm.ai/en/stable/usage/security.html
 """
 
 import hmac
