@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import family
+import fast_copier
 import slices
 
 
@@ -37,7 +38,7 @@ def isolated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     # Projects install the same packages, and types of those take mypy most of its time; it knows files by their hash.
     os.environ["MYPY_CACHE_DIR"] = str(tmp_path_factory.mktemp("mypy"))
     if not request.config.getoption("plain"):
-        family.render_fast()
+        fast_copier.install()
     # A shell starts jobs in the background with SIGINT ignored, and all that they start inherits that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import yaml
 
 import family
+import fast_copier
 
 EXAMPLES = family.ROOT / "examples"
 README = family.ROOT / "README.md"
@@ -25,7 +26,7 @@ def main(write: bool) -> None:
     as_server: family.Answers = {"style": "websocket", "server_kind": "server"}
     seen = {**family.choices(), "websocket-server": as_server}
     family.use_memory()
-    family.render_fast()
+    fast_copier.install()
     with tempfile.TemporaryDirectory() as folder:
         os.environ.update(family.isolate(Path(folder, "home")))
         template = family.export(Path(folder, "template"))

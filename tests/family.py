@@ -1,17 +1,14 @@
 """The template family as data: its questions, every combination of their choices, and how to render one."""
 
 import functools
-import gc
-import json
 import os
 import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
-from unittest.mock import patch
 
 import copier
 import jinja2
@@ -258,139 +255,6 @@ def render(template: Path, folder: Path, answers: Answers) -> Path:
     project = folder / NAME
     copier.run_copy(str(template), project, data=answers, defaults=True, overwrite=True, quiet=True)
     return project
-
-
-def render_fast() -> None:
-    """Let this process render with a quarter of the work, for a run of many renders. The files are the same.
-
-    Copier makes an environment for each copy and compiles the whole of copier.yml, each path part and each file again,
-    to the same code objects each time; so all environments share them. It reads copier.yml with YAML's slow loader.
-    Once all is answered, it gathers the answers anew for each part of each path. And it asks Git whether a folder
-    is a repository for each copy, and after every file whether it keeps the executable bit, which it does but on Windows.
-    """
-    gc.set_threshold(100_000, 50, 100)  # each render makes many small objects, and hardly a cycle
-    yaml.SafeLoader = yaml.CSafeLoader  # type: ignore[assignment, misc]
-    worker = copier._main.Worker
-    assert hasattr(worker, "_sync_git_index_executable_bit"), "this Copier does not ask Git"
-    worker._sync_git_index_executable_bit = lambda *_: None  # type: ignore[method-assign]
-    compile_once = functools.cache(jinja2.Environment.compile)
-    first: list[jinja2.Environment] = []
-
-    def compile_(
-        environment: jinja2.Environment,
-        source: str,
-        name: str | None = None,
-        _filename: str | None = None,  # another in each clone of the template
-        **options: Any,
-    ) -> Any:
-        first.append(environment) if not first else None
-        return compile_once(first[0], source, name, **options)
-
-    jinja2.Environment.compile = compile_  # type: ignore[assignment, method-assign]
-    template: Any = copier._template
-    template.get_repo = functools.cache(template.get_repo)
-    _read_once(template, copier._jinja_ext.CopierTemplateLoader)
-    _render_what_is_a_template(copier._user_data.Question)
-    casts: Any = copier._user_data.CAST_STR_TO_NATIVE
-    casts["yaml"] = functools.cache(casts["yaml"])  # nothing changes what is known of a style
-    _answer_once(worker)
-
-
-def _read_once(template: Any, loader: Any) -> None:
-    """Read each file of a template once, as long as it is the same."""
-    load, get_source = template.load_template_config, loader.get_source
-    known: dict[tuple[str, int, int, int], Any] = {}
-
-    def once(path: str, read: Callable[[], Any]) -> Any:
-        if not os.path.isfile(path):  # it says so in its own words
-            return read()
-        now = os.stat(path)
-        key = (path, now.st_ino, now.st_mtime_ns, now.st_size)
-        if key not in known:
-            known[key] = read()
-        return known[key]
-
-    def load_(path: Path, quiet: bool = False) -> Any:
-        text = once(str(path), lambda: json.dumps(load(path, quiet)))
-        return json.loads(text)  # another each time, since Copier changes it
-
-    def get_source_(self: Any, environment: jinja2.Environment, name: str) -> Any:
-        path = os.path.join(self.searchpath[0], name)
-        return once(path, lambda: get_source(self, environment, name))
-
-    template.load_template_config = load_
-    loader.get_source = get_source_
-
-
-def _render_what_is_a_template(question: Any) -> None:
-    """Most of what stands in a question is plain text, its type for example, and stays what it is."""
-    render_value = question.render_value
-
-    def render_value_(self: Any, value: Any, extra_answers: Answers | None = None) -> Any:
-        is_plain = isinstance(value, str) and "{" not in value
-        return value if is_plain else render_value(self, value, extra_answers)
-
-    question.render_value = render_value_
-
-
-def _answer_once(worker: Any) -> None:
-    """Let a Worker of Copier gather its answers once for all files, and render equal paths and parts of paths once.
-
-    It then passes over whole overlays that are not active, each file of which it would pass over.
-    """
-    scan: Any = copier._tools.scantree
-    ask, write, gather, render_path, render_text = (
-        worker._ask,
-        worker._render_template,
-        worker._render_context,
-        worker._render_path,
-        worker._render_string,
-    )
-    paths: dict[tuple[object, ...], list[Any]] = {}
-
-    def ask_(self: Any) -> None:
-        # For each question it gathers what will be recorded too, which no question looks at.
-        with patch.object(worker, "_answers_to_remember", lambda _: {}):
-            ask(self)
-
-    def write_all(self: Any) -> None:
-        answers_file = self.answers_relpath
-        known = gather(self)
-
-        @functools.cache
-        def render_part(text: str) -> str:
-            return str(render_text(self, text))
-
-        def render_(self: Any, text: str, extra_context: Answers | None = None) -> str:
-            return (
-                str(render_text(self, text, extra_context)) if extra_context else render_part(text)
-            )
-
-        def render_path_(self: Any, path: Path) -> list[Any]:
-            varied = (render_part(part) for part in path.parts if "{" in part)
-            key = (self.template.local_abspath, answers_file, path, *varied)
-            if key not in paths:
-                paths[key] = list(render_path(self, path))
-            return paths[key]
-
-        def scan_active(path: str, follow_symlinks: bool) -> Iterator[os.DirEntry[str]]:
-            for entry in os.scandir(path):
-                if render_part(entry.name):
-                    yield entry
-                    if entry.is_dir(follow_symlinks=follow_symlinks):
-                        yield from scan(entry.path, follow_symlinks)
-
-        with (
-            patch.object(copier._main, "scantree", scan_active),
-            patch.object(worker, "_render_context", lambda _: {**known}),
-            patch.object(worker, "_render_path", render_path_),
-            patch.object(worker, "_render_string", render_),
-            patch.object(worker, "answers_relpath", answers_file),
-        ):
-            write(self)
-
-    worker._ask = ask_
-    worker._render_template = write_all
 
 
 def counted(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:

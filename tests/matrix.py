@@ -21,6 +21,7 @@ import yaml
 
 import checks
 import family
+import fast_copier
 
 # Fewer would mean that choices were lost on the way, not that the family shrank.
 LEAST_COMBINATIONS = 1_000
@@ -44,7 +45,8 @@ class Store:
             if path.is_file():
                 content = path.read_bytes()
                 digest = hashlib.sha256(content).hexdigest()
-                (self.folder / digest).write_bytes(content)
+                if not (self.folder / digest).exists():
+                    (self.folder / digest).write_bytes(content)
                 tree[path.relative_to(project).as_posix()] = digest
         return tree
 
@@ -146,7 +148,7 @@ def main() -> None:
             (template, store.folder, answers, 1 if number % AGAIN else 2)
             for number, answers in enumerate(combinations)
         ]
-        with multiprocessing.Pool(initializer=family.render_fast) as pool:
+        with multiprocessing.Pool(initializer=fast_copier.install) as pool:
             rendered = pool.imap(render, tasks, chunksize=4)
             trees = list(family.counted(rendered, len(tasks), "rendered"))
         if not sample:

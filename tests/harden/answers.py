@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from multiprocessing.pool import Pool
 
 import family
+import fast_copier
 from harden import answers_mutants
 from harden.answers_given import BOUNDS, KINDS, draw_sets
 from harden.answers_injections import (
@@ -41,7 +42,7 @@ TYPED = (
 
 def run(options: Options) -> Iterator[Row]:
     family.use_memory()
-    with multiprocessing.Pool(2, initializer=family.render_fast) as pool:
+    with multiprocessing.Pool(2, initializer=fast_copier.install) as pool:
         yield from random_sets(options, pool)
         yield from hostile_texts(options, pool)
         yield mutants_caught(options, pool)

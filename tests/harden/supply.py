@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import family
+import fast_copier
 from harden import (
     supply_audit,
     supply_licences,
@@ -48,7 +49,7 @@ def covering(combinations: Sequence[family.Answers]) -> Sequence[family.Answers]
 def rendered(template: Path, chosen: Sequence[family.Answers]) -> Files:
     """The distinct files of these combinations: path and content."""
     render = functools.partial(_render, template)
-    with multiprocessing.Pool(initializer=family.render_fast) as pool:
+    with multiprocessing.Pool(initializer=fast_copier.install) as pool:
         found = pool.imap_unordered(render, chosen, chunksize=4)
         return frozenset(itertools.chain.from_iterable(found))
 

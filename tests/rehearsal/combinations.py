@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import family
+import fast_copier
 import matrix
 import slices
 
@@ -215,7 +216,7 @@ def _render_all(
         (template, store.folder, answers) for answers in every if json.dumps(answers) not in kept
     ]
     # Not forked: this process has the stage's threads.
-    with multiprocessing.get_context("spawn").Pool(initializer=family.render_fast) as pool:
+    with multiprocessing.get_context("spawn").Pool(initializer=fast_copier.install) as pool:
         rendered = pool.imap(_render, tasks, chunksize=4)
         trees = iter(list(family.counted(rendered, len(tasks), "rendered")))
     return len(tasks), [

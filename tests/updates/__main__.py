@@ -12,6 +12,7 @@ from operator import itemgetter
 from pathlib import Path
 
 import family
+import fast_copier
 import slices
 from updates import checks, history, mutants, switches
 
@@ -42,7 +43,7 @@ def main() -> None:
         failures: list[str] = []
         rows: dict[str, list[float]] = {}
         started = time.monotonic()
-        with multiprocessing.Pool(initializer=family.render_fast) as pool:
+        with multiprocessing.Pool(initializer=fast_copier.install) as pool:
             arguments = [(past, Path(folder), *task) for task in tasks]
             results = family.counted(pool.imap(run, arguments), len(tasks), "checked")
             for (row, *_), (count, seconds, problem) in zip(tasks, results, strict=True):
