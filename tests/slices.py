@@ -48,6 +48,11 @@ def taken(items: Iterable[Item]) -> list[Item]:
     return [item for n, item in enumerate(items) if number is None or n % SLICES == number]
 
 
+def some(items: Iterable[Item]) -> list[Item]:
+    """Every seventh of these, and one where there are less than seven."""
+    return of_each(items, lambda _: None)
+
+
 def of_each(items: Iterable[Item], kind: Callable[[Item], object]) -> list[Item]:
     """Of each kind every seventh, and one where it has less than seven; the kinds begin by turns."""
     number = chosen()

@@ -32,6 +32,15 @@ def test_a_week_takes_each_thing_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert set.union(*some) == set(map(str, EVERY))
 
 
+def test_of_a_few_there_is_one_each_day_and_in_a_week_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    for number in slices.NUMBERS:
+        monkeypatch.setenv("SLICE", number)
+        assert len(slices.some("ab")) == 1
+        seen += slices.some("ab") + slices.some(range(20))
+    assert {*seen} == {"a", "b", *range(20)}
+
+
 def test_each_day_has_each_kind_and_not_much_more(number: str) -> None:
     some = slices.of_each(EVERY, family.kind)
     kinds = family.kinds()

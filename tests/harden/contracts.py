@@ -85,7 +85,7 @@ REFUSALS = (
 def run(options: Options) -> Iterator[Row]:
     seed = random.randrange(2**32) if options.full else SEED  # noqa: S311
     print(f"{PART}: seed {seed}", flush=True)
-    for subject in SUBJECTS:
+    for subject in options.some(SUBJECTS):
         name = f"{subject.style} {subject.auth}"
         chosen = family.choices()[subject.style]
         project = render(options, f"{PART} {name}", **chosen, auth=subject.auth)
@@ -105,7 +105,7 @@ def run(options: Options) -> Iterator[Row]:
         report.forget(subject.untold)
         report.forget(subject.lax, surely=False)
         yield judge(name, report, document, LEAST[options.full])
-    for style in ("api", "inference"):
+    for style in options.some(("api", "inference")):
         yield refuse(options, style, seed)
     yield contracts_mutants.run(options, fuzz_once)
 

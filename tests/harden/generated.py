@@ -51,7 +51,7 @@ class Tally:
 def run(options: Options) -> Iterator[Row]:
     start = random.randrange(2**32) if options.full else SEED  # noqa: S311
     print(f"{PART}: seed {start}", flush=True)
-    for style, auth in SUBJECTS:
+    for style, auth in options.some(SUBJECTS):
         chosen = family.choices()[style]
         project = render(options, f"{PART} {style} {auth}", **chosen, auth=auth)
         surface = SURFACES[style]

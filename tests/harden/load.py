@@ -98,7 +98,7 @@ class Measured:
 
 def run(options: Options) -> Iterator[Row]:
     seconds = FULL if options.full else SLICE
-    for style in STYLES if options.full else SLICED:
+    for style in STYLES if options.full else options.some(SLICED):
         measured = measure(project(options, style), wire(style), seconds)
         answered = measured.closed.answered + measured.open.answered
         least = int(seconds * CLIENTS)
@@ -109,7 +109,7 @@ def run(options: Options) -> Iterator[Row]:
 def mutants(options: Options) -> Row:
     """Servers with a fault each, of which the judgement must speak."""
     said = {}
-    for name, (line, words) in MUTANTS.items():
+    for name, (line, words) in options.some(MUTANTS.items()):
         folder = stand_in(options, f"load-{name}", CODE, line)
         measured = measure(folder, wire("api"), SHORT, "from app import main; main()")
         print(f"load: {name}: {measured}", flush=True)

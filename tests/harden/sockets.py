@@ -59,7 +59,7 @@ class Tally:
 
 
 def run(options: Options) -> Iterator[Row]:
-    for style in STYLES if options.full else SLICED:
+    for style in STYLES if options.full else options.some(SLICED):
         answers = {"auth": "bearer"} if style == "websocket" else {"auth": "none"}
         project = render(options, f"sockets-{style}", style=style, **answers)
         with served(project) as service:
@@ -72,7 +72,7 @@ def run(options: Options) -> Iterator[Row]:
 def mutants(options: Options) -> Row:
     """Servers with one fault each, in which the fault must be named."""
     said = {}
-    for name, (setting, words) in MUTANTS.items():
+    for name, (setting, words) in options.some(MUTANTS.items()):
         project = stand_in(options, f"sockets-{name}", CODE, setting)
         with served(project, command=APP) as service:
             tally = attack(service, "api", full=False, until=words)
