@@ -8,6 +8,7 @@ import pytest
 
 import family
 import fast_copier
+import projects
 import slices
 
 
@@ -36,7 +37,7 @@ def pytest_report_header() -> str:
 def isolated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ.update(family.isolate(tmp_path_factory.mktemp("home")))
     # Projects install the same packages, and types of those take mypy most of its time; it knows files by their hash.
-    os.environ["MYPY_CACHE_DIR"] = str(tmp_path_factory.mktemp("mypy"))
+    os.environ["MYPY_CACHE_DIR"] = str(projects.MYPY)
     if not request.config.getoption("plain"):
         fast_copier.install()
     # A shell starts jobs in the background with SIGINT ignored, and all that they start inherits that.

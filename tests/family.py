@@ -15,6 +15,8 @@ import jinja2
 import yaml
 from jinja2.sandbox import SandboxedEnvironment
 
+from rendered import Rendered
+
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "myapi"  # every render lands in a folder of this name, which names the project too
 Answers = dict[str, Any]
@@ -124,12 +126,19 @@ def _default(question: Mapping[str, Any], known: Answers) -> Any:
 
 @functools.cache
 def _load(text: str) -> Any:
-    return yaml.load(text, yaml.CSafeLoader)
+    value = yaml.load(text, yaml.CSafeLoader)
+    return _made.setdefault(id(value), value)
+
+
+# What was made of YAML, which nothing changes, by its id; and what was rendered.
+_made: dict[int, Any] = {}
+_rendered = Rendered(_made)
 
 
 def _is_asked(name: str, known: Answers) -> bool:
     """Whether a question comes up when these values are known; its own answer is not, when it does."""
-    others = {other: value for other, value in known.items() if other != name}
+    others = {**known}
+    others.pop(name, None)
     return _says_yes(_render(questions()[name].get("when", True), others))
 
 
@@ -146,7 +155,9 @@ def _offered(question: Mapping[str, Any], known: Answers) -> Iterator[Any]:
 
 def _render(value: Any, known: Answers) -> Any:
     is_plain = not isinstance(value, str) or "{" not in value
-    return value if is_plain else _template(value).render(known)
+    if is_plain:
+        return value
+    return _rendered.text(_environment(), value, known, lambda: _template(value).render(known))
 
 
 @functools.cache
@@ -158,7 +169,7 @@ def _template(text: str) -> jinja2.Template:
 def _environment() -> SandboxedEnvironment:
     options = {**settings()["_envops"], "undefined": jinja2.StrictUndefined}
     return SandboxedEnvironment(
-        loader=jinja2.FileSystemLoader(ROOT),
+        loader=jinja2.FunctionLoader(functools.cache(lambda name: (ROOT / name).read_text())),
         extensions=["jinja2_ansible_filters.AnsibleCoreFiltersExtension"],
         **options,
     )

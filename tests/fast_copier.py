@@ -16,12 +16,11 @@ from unittest.mock import patch
 
 import copier
 import jinja2
-import jinja2.meta
 import yaml
 from copier._cli import CopierApp
 
-PLAIN = (str, int, float, bool, type(None))
-MISSING = object()
+from rendered import Rendered
+
 Answers = Mapping[str, Any]
 
 
@@ -103,73 +102,24 @@ def _parse_once() -> Mapping[int, Any]:
 class _Template:
     """A text that is rendered again only where something that it mentions is another."""
 
-    def __init__(self, rendered: "_Rendered", environment: Any, source: str, real: Any) -> None:
-        self._rendered, self._environment, self._source, self._real = (
-            rendered,
-            environment,
-            source,
-            real,
-        )
+    def __init__(self, rendered: Rendered, environment: Any, source: str, real: Any) -> None:
+        self._rendered, self._environment = rendered, environment
+        self._source, self._real = source, real
 
     def render(self, *answers: Any, **more: Any) -> str:
         known = dict(*answers, **more)
-        key = self._rendered.key(self._environment, self._source, known)
-        if key is None:
-            return str(self._real().render(known))
-        if key not in self._rendered.texts:
-            self._rendered.texts[key] = str(self._real().render(known))
-        return self._rendered.texts[key]
+        return self._rendered.text(
+            self._environment, self._source, known, lambda: str(self._real().render(known))
+        )
 
-
-class _Rendered:
-    """What was rendered, by the sources, and by the values of all variables that they mention."""
-
-    def __init__(self, made: Mapping[int, Any]) -> None:
-        self.texts: dict[tuple[object, ...], str] = {}
-        self._made = made
-        self._looked: dict[str, tuple[tuple[str, ...], tuple[str | None, ...]]] = {}
-
-    def key(self, environment: Any, source: str, known: Answers) -> tuple[object, ...] | None:
-        """None where it can't be told: no template at all, a file whose name is computed, a value that may change."""
-        sources: list[str] = []
-        values: list[object] = []
-        todo = [source]
-        while todo:
-            sources.append(todo.pop())
-            try:
-                names, included = self._look(environment, sources[-1])
-            except jinja2.TemplateSyntaxError:  # which says where when it is raised again
-                return None
-            for name in names:
-                value = known.get(name, MISSING)
-                if value is not MISSING and not isinstance(value, PLAIN):
-                    if id(value) not in self._made:
-                        return None
-                    value = id(value)
-                values.append((type(value), value))
-            for file in included:
-                if file is None:
-                    return None
-                todo.append(environment.loader.get_source(environment, file)[0])
-        return (*sources, *values)
-
-    def _look(
-        self, environment: jinja2.Environment, source: str
-    ) -> tuple[tuple[str, ...], tuple[str | None, ...]]:
-        """The variables that a text mentions, and the files that it includes or imports."""
-        if source not in self._looked:
-            tree = environment.parse(source)
-            self._looked[source] = (
-                tuple(sorted(jinja2.meta.find_undeclared_variables(tree))),
-                tuple(jinja2.meta.find_referenced_templates(tree)),
-            )
-        return self._looked[source]
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real(), name)
 
 
 def _render_once(made: Mapping[int, Any]) -> None:
     environment: Any = jinja2.Environment
     from_string, get_template = environment.from_string, environment.get_template
-    rendered = _Rendered(made)
+    rendered = Rendered(made)
 
     def from_string_(self: Any, source: Any, *more: Any) -> Any:
         if more or not isinstance(source, str):

@@ -4,6 +4,7 @@ Each check raises AssertionError with what it saw.
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import re
@@ -21,7 +22,9 @@ from pathlib import Path
 
 import psutil
 
+import compiled
 import family
+import locks
 
 # A documented request in README.md: what it does, the command, and the answer where it is JSON.
 CALL = re.compile(
@@ -47,6 +50,8 @@ asyncio.run(main(server["url"], server.get("headers", {})))
 """
 CLIENT = re.compile(r"^uv run python (?P<options>-m examples\.\w+)$", re.MULTILINE)
 LEAST_TESTS = 8
+# What mypy knows of the packages that projects install, for all of them.
+MYPY = family.ROOT / ".nox" / "mypy"
 SECRETS = {
     "API_TOKENS": "ann:" + secrets.token_hex(32),
     "LOGIN_USERS": "ann:" + secrets.token_hex(16),
@@ -68,6 +73,8 @@ class Project:
         """`uv sync`, in a repository of its own."""
         self.git("init", "--quiet")
         self.uv("sync", "--quiet")
+        locks.keep(self.folder)
+        compiled.share(self.folder / ".venv")
 
     def git(self, *command: str) -> None:
         subprocess.run(["git", *command], cwd=self.folder, check=True)
@@ -112,10 +119,20 @@ def check_suite(project: Project) -> None:
     """Its own linter, formatter, type checker and tests pass."""
     project.uv("run", "ruff", "check")
     project.uv("run", "ruff", "format", "--check")
-    project.uv("run", "mypy")
+    with alone(MYPY.with_suffix(".lock")):
+        project.uv("run", "mypy")
     tests = project.uv("run", "pytest", "--color=no")
     passed = re.search(r"(\d+) passed", tests)
     assert int(passed[1] if passed else 0) >= LEAST_TESTS, f"too few tests:\n{tests}"
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Hold the lock of this name, which one process of this machine has at a time."""
+    path.parent.mkdir(exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def check_import(project: Project) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import family
+import locks
 import slices
 import warm
 
@@ -31,7 +32,7 @@ def test_its_tests_pass_on_a_model_made_on_the_spot(
     template: Path, unbroken: Path, tmp_path: Path, answers: family.Answers
 ) -> None:
     project = family.render(template, tmp_path, answers)
-    subprocess.run(["uv", "lock", "--quiet"], cwd=project, check=True)
+    locks.lock(project)
     # An engine that is the same in every file needs no second test.
     again = answers != COMBINATIONS[0] and engine(project) == engine(unbroken)
     tests = warm.run(project, "-rs", *(["--ignore=tests/test_engine.py"] if again else []))
@@ -41,7 +42,7 @@ def test_its_tests_pass_on_a_model_made_on_the_spot(
 @pytest.mark.parametrize("kind", ENCODERS)
 def test_an_encoders_tests_pass_too(template: Path, tmp_path: Path, kind: str) -> None:
     project = family.render(template, tmp_path, family.kinds()[kind])
-    subprocess.run(["uv", "lock", "--quiet"], cwd=project, check=True)
+    locks.lock(project)
     tests = warm.run(project, "-rs")
     check_all_passed(tests)
 

@@ -19,6 +19,7 @@ from typing import Any
 import yaml
 
 import family
+import locks
 from harden.report import Options, Row
 from harden.service import render
 from harden.supply_files import Files, one
@@ -40,7 +41,7 @@ def run(options: Options, files: Files) -> Iterator[Row]:
     cases, failures = 0, list[str]()
     for kind, answers in chosen.items():
         project = render(options, f"audited-{kind}", **answers)
-        subprocess.run(["uv", "lock", "--quiet"], cwd=project, check=True)
+        locks.lock(project)
         cases += 3
         failures += [f"{kind}: {problem}" for problem in problems(project, command)]
     for what, (text, instead) in MUTANTS.items():

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import family
-import projects
+import locks
 import slices
 
 from . import combinations, drive, jobs, mutants, perform, probe
@@ -136,7 +136,7 @@ def served(
             asks = answers["style"] == "server" or family.known(answers)["modal_server"]
             given = answers | ({"server_port": port} if asks else {})
             project = family.render(template, folder, given)
-            projects.Project(project).uv("lock", "--quiet")
+            locks.lock(project)
             app = perform.deploy_as_documented(stage, project, name)
             done = perform.Performance(name)
             print(f"  {name}: deployed", flush=True)

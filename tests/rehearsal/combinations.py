@@ -7,7 +7,6 @@ that share all the rest are deployed once, and each of them is held against that
 import hashlib
 import json
 import multiprocessing
-import subprocess
 import tempfile
 import time
 import tomllib
@@ -15,18 +14,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import family
 import fast_copier
+import locks
 import matrix
 import slices
 
 from . import promise
 from .stage import Stage
 
-# The part of [project] that a lock file is made from.
-RESOLVED = ("name", "version", "requires-python", "dependencies", "optional-dependencies")
 # Files that people have in a project and that must not be deployed with it; PACKAGE is its package.
 LITTER = (
     ".env",
@@ -187,19 +184,19 @@ def deploy_all(
     others = [group for group in groups if group.answers[0] not in beside]
     groups = slices.of_each(others, lambda group: family.kind(group.answers[0])) + tuned_ones
     rendered = time.monotonic()
-    locks = _lock({group.resolved: group.tree for group in groups}, store, folder / "locks")
+    lock_files = _lock({group.resolved: group.tree for group in groups}, store, folder / "locks")
     result = Result(
         combinations=sum(len(group.answers) for group in groups),
         deployments=len(groups),
         renders=new,
-        locks=len(locks),
+        locks=len(lock_files),
         render_seconds=rendered - started,
         lock_seconds=time.monotonic() - rendered,
     )
     for number, group in enumerate(family.counted(groups, len(groups), "deployed"), start=1):
         with tempfile.TemporaryDirectory(dir=folder) as project:
             store.put(group.tree, Path(project))
-            Path(project, "uv.lock").write_bytes(locks[group.resolved])
+            Path(project, "uv.lock").write_bytes(lock_files[group.resolved])
             _deploy(stage, group, Path(project), f"deployment-{number}", result)
     assert not stage.plane.unknown, (
         f"calls that the control plane does not know: {stage.plane.unknown}"
@@ -236,20 +233,11 @@ def _group(
     """Put those projects together that deploy alike."""
     groups: dict[str, Group] = {}
     for answers, tree in rendered:
-        resolved = _resolved(tomllib.loads(store.read(tree["pyproject.toml"]).decode()))
+        resolved = locks.resolved(tomllib.loads(store.read(tree["pyproject.toml"]).decode()))
         sources = sorted(item for item in tree.items() if item[0].startswith("src/"))
         key = resolved + json.dumps(sources)
         groups.setdefault(key, Group(tree, resolved)).answers.append(answers)
     return list(groups.values())
-
-
-def _resolved(pyproject: Mapping[str, Any]) -> str:
-    """All that uv.lock is made from, and with the sources, all that a deployment is made from."""
-    project = {name: pyproject["project"].get(name) for name in RESOLVED}
-    settings = {
-        name: value for name, value in pyproject["tool"]["uv"].items() if name != "build-backend"
-    }
-    return json.dumps([project, pyproject["dependency-groups"], settings], sort_keys=True)
 
 
 def _lock(projects: dict[str, matrix.Tree], store: matrix.Store, folder: Path) -> dict[str, bytes]:
@@ -260,15 +248,12 @@ def _lock(projects: dict[str, matrix.Tree], store: matrix.Store, folder: Path) -
         project = folder / hashlib.sha256(pyproject).hexdigest()
         project.mkdir(parents=True)
         (project / "pyproject.toml").write_bytes(pyproject)
-        run = subprocess.run(
-            ["uv", "lock", "--quiet"], cwd=project, capture_output=True, text=True, check=False
-        )
-        assert run.returncode == 0, f"uv lock:\n{run.stderr}"
+        locks.lock(project)
         return (project / "uv.lock").read_bytes()
 
     with ThreadPoolExecutor(max_workers=2) as pool:
-        locks = family.counted(pool.map(lock, projects.values()), len(projects), "locked")
-        return dict(zip(projects, locks, strict=True))
+        files = family.counted(pool.map(lock, projects.values()), len(projects), "locked")
+        return dict(zip(projects, files, strict=True))
 
 
 def _deploy(stage: Stage, group: Group, project: Path, name: str, result: Result) -> None:

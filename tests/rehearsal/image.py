@@ -20,6 +20,8 @@ from modal_proto import api_pb2
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+import compiled
+
 # Several GB of CUDA with uv. The CPU build in this environment stands in for them.
 HEAVY = "model"
 HERE = Path(sysconfig.get_path("purelib"))
@@ -68,6 +70,7 @@ def build(layers: Sequence[api_pb2.Image], folder: Path) -> Image:
         for name, data in sent.items():  # the COPY commands drop the dot: /.uv.lock becomes uv.lock
             (project / name.removeprefix("/.")).write_bytes(data)
         _run(["uv", *options, "--python", sys.executable, "--quiet"], project)
+        compiled.share(project / ".venv")
         (project / "built").touch()
     return Image(
         python=project / ".venv" / "bin" / "python",

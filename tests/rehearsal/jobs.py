@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import family
-import projects
+import locks
 
 from . import drive
 from .ask import Answer, Ask, ask, post
@@ -259,7 +259,7 @@ SUITE = [
 def check(stage: Stage, template: Path, folder: Path) -> int:
     """Render a project of the style, and let it go through the suite; return how many checks there were."""
     project = family.render(template, folder, ANSWERS)
-    projects.Project(project).uv("lock", "--quiet")
+    locks.lock(project)
     return deploy_and_check(stage, project, ANSWERS, "jobs")
 
 
