@@ -9,6 +9,7 @@ import functools
 import gc
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from copier._cli import CopierApp
 from rendered import Rendered
 
 Answers = Mapping[str, Any]
+COMMAND = f"{sys.executable} {__file__}"  # instead of `copier`
 
 
 def install() -> None:

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 import family
+import fast_copier
 import newcomer
 from newcomer import BLOCK
 
@@ -101,8 +102,10 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     variables = newcomer.isolate(place, repository)
     shims = place / "shims"
     shims.mkdir()
-    (shims / "uvx").write_text('#!/bin/sh\nexec "$@"\n')  # what it would install is installed
-    (shims / "uvx").chmod(0o755)
+    # What uvx would install is installed.
+    for name, command in {"uvx": "", "copier": fast_copier.COMMAND}.items():
+        (shims / name).write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+        (shims / name).chmod(0o755)
     variables["PATH"] = f"{shims}:{variables['PATH']}"
     commit(repository, variables)
     git = ("git", "-C", str(repository))

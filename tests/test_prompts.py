@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import family
+import fast_copier
 from terminal import ASKS, DOWN, ENTER, ERASE, INTERRUPT, Terminal, terminal
 
 KINDS = family.kinds()
@@ -27,7 +28,7 @@ def session(template: Path, tmp_path: Path) -> Iterator[Terminal]:
 
 
 def copying(template: Path, folder: Path) -> AbstractContextManager[Terminal]:
-    return terminal(f"copier copy {template} {family.NAME}", folder, os.environ)
+    return terminal(f"{fast_copier.COMMAND} copy {template} {family.NAME}", folder, os.environ)
 
 
 def questions(printed: str) -> list[str]:
@@ -126,7 +127,9 @@ def test_a_folder_that_a_shell_takes_apart_is_noticed(template: Path, tmp_path: 
 
 def check_any_folder(template: Path, place: Path) -> None:
     folder = "it's my api"
-    with terminal(f"copier copy {template} {shlex.quote(folder)}", place, os.environ) as run:
+    with terminal(
+        f"{fast_copier.COMMAND} copy {template} {shlex.quote(folder)}", place, os.environ
+    ) as run:
         while run.settle():
             run.type(ENTER)
     first, *_ = next_commands(run.printed.rpartition("Your project is in ")[2])

@@ -21,6 +21,7 @@ import pytest
 import yaml
 
 import family
+import fast_copier
 import slices
 
 BRANCH = "copier-update"
@@ -234,8 +235,7 @@ def world_of(pristine: Path, tmp_path: Path) -> World:
     (tmp_path / "bin").mkdir()
     for name, text in {"uvx": UVX, "gh": GH, "curl": CURL}.items():
         stand_in = tmp_path / "bin" / name
-        copier_ = f"{sys.executable} {Path(__file__).with_name('fast_copier.py')}"
-        stand_in.write_text(text.format(python=sys.executable, copier=copier_))
+        stand_in.write_text(text.format(python=sys.executable, copier=fast_copier.COMMAND))
         stand_in.chmod(0o755)
     return world
 
@@ -680,8 +680,8 @@ def test_the_hook_fetches_nothing(pristine: Path) -> None:
 
 def update_by_hand(project: Path, *arguments: str) -> str:
     """What `copier update` prints, whether it succeeds or not."""
-    command = [sys.executable, "-m", "copier", "update", "--defaults", *arguments]
-    run = attempt(project, *command)
+    command = f"{fast_copier.COMMAND} update --defaults"
+    run = attempt(project, *command.split(), *arguments)
     return run.stdout + run.stderr
 
 
