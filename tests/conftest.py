@@ -8,14 +8,15 @@ import pytest
 
 import family
 import fast_copier
-import projects
 import slices
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--style", help="only projects of this style (a file name of styles/)")
     parser.addoption(
-        "--plain", action="store_true", help="render just as Copier does, which takes longer"
+        "--plain",
+        action="store_true",
+        help="render paths and files just as Copier does, which takes longer",
     )
     parser.addoption(
         "--in-memory",
@@ -37,8 +38,10 @@ def pytest_report_header() -> str:
 def isolated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ.update(family.isolate(tmp_path_factory.mktemp("home")))
     # Projects install the same packages, and types of those take mypy most of its time; it knows files by their hash.
-    os.environ["MYPY_CACHE_DIR"] = str(projects.MYPY)
-    if not request.config.getoption("plain"):
+    os.environ["MYPY_CACHE_DIR"] = str(family.MYPY)
+    if request.config.getoption("plain"):
+        fast_copier.install_plain()
+    else:
         fast_copier.install()
     # A shell starts jobs in the background with SIGINT ignored, and all that they start inherits that.
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -22,6 +22,8 @@ NAME = "myapi"  # every render lands in a folder of this name, which names the p
 Answers = dict[str, Any]
 Item = TypeVar("Item")
 KIND = ("style", "server_app", "task")  # the questions that lead to a kind of project
+# What mypy knows of the packages that projects install, for all of them.
+MYPY = ROOT / ".nox" / "mypy"
 SAY_SECONDS = 5.0  # between two lines of a long work
 
 

@@ -1,6 +1,6 @@
 """Copier with a fifth of its work, for proofs that render thousands of times; the files are the same.
 
-`python fast_copier.py …` is `copier …`. Copier makes an environment for each copy and compiles the whole of copier.yml,
+`python fast_copier.py …` is `copier …`; with `--plain` first, on any Copier, with half of that. Copier makes an environment for each copy and compiles the whole of copier.yml,
 each path part and each file again, and once all is answered, it gathers the answers anew for each of them. It asks the
 file system about each path of the template, whether it leads out of the project for one, some ten times.
 """
@@ -23,20 +23,26 @@ from copier._cli import CopierApp
 from rendered import Rendered
 
 Answers = Mapping[str, Any]
+PLAIN = "--plain"
 COMMAND = f"{sys.executable} {__file__}"  # instead of `copier`
+
+
+def install_plain() -> None:
+    """Let this process render just as any Copier does, but for what it compiles and how it reads YAML."""
+    gc.set_threshold(100_000, 50, 100)  # each render makes many small objects, and hardly a cycle
+    yaml.SafeLoader = yaml.CSafeLoader  # type: ignore[assignment, misc]
+    _compile_once()
 
 
 def install() -> None:
     """Let this process render the fast way."""
-    gc.set_threshold(100_000, 50, 100)  # each render makes many small objects, and hardly a cycle
-    yaml.SafeLoader = yaml.CSafeLoader  # type: ignore[assignment, misc]
+    install_plain()
     worker = copier._main.Worker
     # It would ask Git after every file whether that keeps the executable bit, which it does but on Windows.
     assert hasattr(worker, "_sync_git_index_executable_bit"), "this Copier does not ask Git"
     worker._sync_git_index_executable_bit = lambda *_: None  # type: ignore[method-assign]
     template: Any = copier._template
     template.get_repo = functools.cache(template.get_repo)
-    _compile_once()
     _read_once(template, copier._jinja_ext.CopierTemplateLoader)
     _render_once(_parse_once())
     _render_what_is_a_template(copier._user_data.Question)
@@ -252,5 +258,9 @@ def _write_new(worker: Any, entries: Iterator[os.DirEntry[str]]) -> None:
 
 
 if __name__ == "__main__":
-    install()
+    if sys.argv[1:2] == [PLAIN]:
+        del sys.argv[1]
+        install_plain()
+    else:
+        install()
     CopierApp.run()

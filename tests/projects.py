@@ -50,8 +50,6 @@ asyncio.run(main(server["url"], server.get("headers", {})))
 """
 CLIENT = re.compile(r"^uv run python (?P<options>-m examples\.\w+)$", re.MULTILINE)
 LEAST_TESTS = 8
-# What mypy knows of the packages that projects install, for all of them.
-MYPY = family.ROOT / ".nox" / "mypy"
 SECRETS = {
     "API_TOKENS": "ann:" + secrets.token_hex(32),
     "LOGIN_USERS": "ann:" + secrets.token_hex(16),
@@ -119,7 +117,7 @@ def check_suite(project: Project) -> None:
     """Its own linter, formatter, type checker and tests pass."""
     project.uv("run", "ruff", "check")
     project.uv("run", "ruff", "format", "--check")
-    with alone(MYPY.with_suffix(".lock")):
+    with alone(family.MYPY.with_suffix(".lock")):
         project.uv("run", "mypy")
     tests = project.uv("run", "pytest", "--color=no")
     passed = re.search(r"(\d+) passed", tests)

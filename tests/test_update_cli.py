@@ -3,18 +3,18 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import family
+import fast_copier
 import slices
 from releases import git
 from updates import history
 from updates.history import History
 
-KEPT = {"PATH", "COPIER_SETTINGS_PATH", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM"}
+KEPT = {"PATH", "TMPDIR", "COPIER_SETTINGS_PATH", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM"}
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def run_copier(home: Path, folder: Path, *arguments: str, status: int = 0) -> st
     """What `copier …` prints there, without a terminal to ask at."""
     environment = {name: value for name, value in os.environ.items() if name in KEPT}
     run = subprocess.run(
-        [sys.executable, "-m", "copier", *arguments],
+        [*fast_copier.COMMAND.split(), fast_copier.PLAIN, *arguments],
         cwd=folder,
         env=environment | {"HOME": str(home)},
         stdin=subprocess.DEVNULL,
