@@ -270,7 +270,7 @@ def bench(session: nox.Session) -> None:
 
 @proof
 def harden(session: nox.Session) -> None:
-    """Load, faults, bad input, hostile answers, supply chain: the slice of the day; `-- --full --write` takes it all, which takes an hour."""
+    """Load, faults, bad input, hostile answers, supply chain: the slice of the day; `-- --full --write` takes it all, in an hour."""
     if not session.posargs:
         session.env["SLICE"] = os.environ.get("SLICE", slices.of_the_day())
     run_module(session, "harden", *session.posargs)

@@ -25,6 +25,7 @@ KIND = ("style", "server_app", "task")  # the questions that lead to a kind of p
 # What mypy knows of the packages that projects install, for all of them.
 MYPY = ROOT / ".nox" / "mypy"
 SAY_SECONDS = 5.0  # between two lines of a long work
+_rendered = Rendered()
 
 
 def settings() -> Mapping[str, Any]:
@@ -128,13 +129,7 @@ def _default(question: Mapping[str, Any], known: Answers) -> Any:
 
 @functools.cache
 def _load(text: str) -> Any:
-    value = yaml.load(text, yaml.CSafeLoader)
-    return _made.setdefault(id(value), value)
-
-
-# What was made of YAML, which nothing changes, by its id; and what was rendered.
-_made: dict[int, Any] = {}
-_rendered = Rendered(_made)
+    return _rendered.lasting(yaml.load(text, yaml.CSafeLoader))
 
 
 def _is_asked(name: str, known: Answers) -> bool:

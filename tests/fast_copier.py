@@ -1,8 +1,9 @@
-"""Copier with a fifth of its work, for proofs that render thousands of times; the files are the same.
+"""Copier with a small part of its work, for proofs that render thousands of times; the files are the same.
 
-`python fast_copier.py …` is `copier …`; with `--plain` first, on any Copier, with half of that. Copier makes an environment for each copy and compiles the whole of copier.yml,
-each path part and each file again, and once all is answered, it gathers the answers anew for each of them. It asks the
-file system about each path of the template, whether it leads out of the project for one, some ten times.
+`python fast_copier.py …` is `copier …`. Copier makes an environment for each copy and compiles the whole of copier.yml,
+each path part and each file again; with `--plain` first, just that goes, on any Copier. Once all is answered, it gathers
+the answers anew for each part and file. It asks the file system about each path of the template, whether it leads out of
+the project for one, some ten times.
 """
 
 import functools
@@ -44,7 +45,9 @@ def install() -> None:
     template: Any = copier._template
     template.get_repo = functools.cache(template.get_repo)
     _read_once(template, copier._jinja_ext.CopierTemplateLoader)
-    _render_once(_parse_once())
+    rendered = Rendered()
+    _parse_once(rendered)
+    _render_once(rendered)
     _render_what_is_a_template(copier._user_data.Question)
     _answer_once(worker)
 
@@ -92,19 +95,11 @@ def _read_once(template: Any, loader: Any) -> None:
     loader.get_source = get_source_
 
 
-def _parse_once() -> Mapping[int, Any]:
-    """Make one value of equal texts of YAML, which nothing changes; those values, by their ids."""
+def _parse_once(rendered: Rendered) -> None:
+    """Make one value of equal texts of YAML, which nothing changes."""
     casts: Any = copier._user_data.CAST_STR_TO_NATIVE
     parse = casts["yaml"]
-    made: dict[int, Any] = {}
-
-    @functools.cache
-    def parse_(text: str) -> Any:
-        value = parse(text)
-        return made.setdefault(id(value), value)
-
-    casts["yaml"] = parse_
-    return made
+    casts["yaml"] = functools.cache(lambda text: rendered.lasting(parse(text)))
 
 
 class _Template:
@@ -124,10 +119,9 @@ class _Template:
         return getattr(self._real(), name)
 
 
-def _render_once(made: Mapping[int, Any]) -> None:
+def _render_once(rendered: Rendered) -> None:
     environment: Any = jinja2.Environment
     from_string, get_template = environment.from_string, environment.get_template
-    rendered = Rendered(made)
 
     def from_string_(self: Any, source: Any, *more: Any) -> Any:
         if more or not isinstance(source, str):
@@ -161,12 +155,11 @@ def _answer_once(worker: Any) -> None:
     It then passes over whole overlays that are not active, each file of which it would pass over.
     """
     scan: Any = copier._tools.scantree
-    ask, write, gather, render_path, render_text, match = (
+    ask, write, gather, render_path, match = (
         worker._ask,
         worker._render_template,
         worker._render_context,
         worker._render_path,
-        worker._render_string,
         worker._path_matcher,
     )
     paths: dict[tuple[object, ...], list[Any]] = {}
@@ -186,12 +179,7 @@ def _answer_once(worker: Any) -> None:
 
         @functools.cache
         def render_part(text: str) -> str:
-            return str(render_text(self, text))
-
-        def render_(self: Any, text: str, extra_context: Answers | None = None) -> str:
-            return (
-                str(render_text(self, text, extra_context)) if extra_context else render_part(text)
-            )
+            return str(self._render_string(text))
 
         def render_path_(self: Any, path: Path) -> list[Any]:
             varied = (render_part(part) for part in path.parts if "{" in part)
@@ -211,7 +199,6 @@ def _answer_once(worker: Any) -> None:
             patch.object(copier._main, "scantree", scan_active),
             patch.object(worker, "_render_context", lambda _: {**known}),
             patch.object(worker, "_render_path", render_path_),
-            patch.object(worker, "_render_string", render_),
             patch.object(worker, "_path_matcher", lambda _, patterns: match_once(tuple(patterns))),
             patch.object(worker, "answers_relpath", answers_file),
         ):

@@ -1,7 +1,7 @@
 """Texts of Jinja that are rendered once for each set of values of what they mention."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import jinja2
 import jinja2.meta
@@ -9,19 +9,21 @@ import jinja2.meta
 PLAIN = (str, int, float, bool, type(None))
 MISSING = object()
 Answers = Mapping[str, Any]
+Item = TypeVar("Item")
 
 
 class Rendered:
-    """What was rendered, by the sources, and by the values of all variables that they mention.
+    """What was rendered, by the sources, and by the values of all variables that they mention."""
 
-    Args:
-        made: values beside plain ones that nothing changes, by their ids.
-    """
-
-    def __init__(self, made: Mapping[int, Any]) -> None:
+    def __init__(self) -> None:
         self._texts: dict[tuple[object, ...], str] = {}
-        self._made = made
+        self._lasting: dict[int, Any] = {}
         self._looked: dict[str, tuple[tuple[str, ...], tuple[str | None, ...]]] = {}
+
+    def lasting(self, value: Item) -> Item:
+        """The value, which nothing changes from now on: it is known by its id, as plain ones are by themselves."""
+        self._lasting[id(value)] = value
+        return value
 
     def text(self, environment: Any, source: str, known: Answers, render: Callable[[], str]) -> str:
         """What `render` makes of a text and these answers, or made of them before."""
@@ -46,7 +48,7 @@ class Rendered:
             for name in names:
                 value = known.get(name, MISSING)
                 if value is not MISSING and not isinstance(value, PLAIN):
-                    if id(value) not in self._made:
+                    if id(value) not in self._lasting:
                         return None
                     value = id(value)
                 values.append((type(value), value))

@@ -22,6 +22,7 @@ import yaml
 
 import family
 import fast_copier
+import locks
 import slices
 
 BRANCH = "copier-update"
@@ -144,7 +145,7 @@ def made(releases: Path, folder: Path, more: family.Answers) -> Path:
     copier.run_copy(
         str(releases), project, data=answers, vcs_ref="v1.0.0", defaults=True, quiet=True
     )
-    subprocess.run(["uv", "lock", "--quiet"], cwd=project, check=True)
+    locks.lock(project)
     git(project, "init", "--quiet")
     commit(project, "Project")
     return project

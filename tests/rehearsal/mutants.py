@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 import family
+import locks
 import projects
 import slices
 
@@ -942,7 +943,7 @@ def _run_group(
         if answers["style"] == "server" or "server_kind" in answers:
             answers = answers | {"server_port": stack.enter_context(perform.port())}
         unbroken = family.render(template, home / "unbroken", answers)
-        lock(unbroken)
+        locks.lock(unbroken)
         name = f"{home.parent.name}-{home.name}"
         if is_unproved:
             _prove_unbroken(stage, unbroken, answers, f"{name}-unbroken")
