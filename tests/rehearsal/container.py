@@ -22,6 +22,7 @@ from .worker import Worker
 
 INSIDE = Path(__file__).with_name("inside.py")
 END_SECONDS = 30  # what Modal gives exit handlers
+LISTEN_SECONDS = 5  # to listen once it is ready: a start waits for its port
 # Modal's proxy before a server logs an error of its own when a client leaves in the middle of an answer.
 CLIENT_LEFT = re.compile(
     r'^\{.*"logger": "asyncio".*_proxy_http_request\.<locals>\.send_response\(\).*ClientPayloadError.*$',
@@ -193,15 +194,19 @@ class Container:
         """Return when it takes requests.
 
         Raises:
-            ContainerError: when it ends, fails, or is not ready in time.
+            ContainerError: when it ends, fails, is not ready in time, or is ready and does not listen.
         """
+        waiting = f"not ready after {seconds:g} seconds"
         deadline = time.monotonic() + seconds
-        while not (self.worker.ready.is_set() and self._listens()):
+        ready = False
+        while not (ready and self._listens()):
+            if not ready and self.worker.ready.is_set():
+                ready = True
+                waiting = f"it is ready, and nothing listens on {self.address}"
+                deadline = time.monotonic() + LISTEN_SECONDS
             ended = self.process.poll() is not None
             if ended or self.worker.failed_start or time.monotonic() > deadline:
-                where = f": nothing listens on {self.address}" if self.worker.ready.is_set() else ""
-                late = "it ended" if ended else f"not ready after {seconds:g} seconds{where}"
-                why = self.worker.failed_start or late
+                why = self.worker.failed_start or ("it ended" if ended else waiting)
                 printed = self.printed if ended or self.worker.failed_start else self.stacks()
                 raise ContainerError(f"the container did not start: {why}\n{printed}")
             time.sleep(0.02)
