@@ -104,6 +104,7 @@ def local_server(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        pipesize=2**20,  # bytes that it may print: it would wait for a reader
         start_new_session=True,
     ) as process:
         try:

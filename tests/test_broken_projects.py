@@ -26,10 +26,12 @@ WEBSOCKET_SERVER = {**WEBSOCKET, "tune": "true", "server_kind": "server"}
 WEB, SERVE, RELOAD = "src/myapi/web.py", "src/myapi/serve.py", "src/myapi/reload.py"
 MODAL_APP = "src/myapi/modal_app.py"
 NOTED = "src/myapi/jobs.py"
+WEBHOOK = "src/myapi/webhook.py"
 BACKGROUND = "src/myapi/background.py"
 check_modal_app = partial(projects.check_own, file="tests/test_modal_app.py")
 check_background = partial(projects.check_own, file="tests/test_background.py")
 check_jobs = partial(projects.check_own, file="tests/test_jobs.py")
+check_webhook = partial(projects.check_own, file="tests/test_webhook.py")
 SECRETS = """    secrets=[
         modal.Secret.from_name(
             "myapi",
@@ -689,6 +691,54 @@ MUTANTS: dict[str, Mutant] = {
         "        except OutputExpiredError:\n            return None\n",
         check_jobs,
         "test_what_says_nothing_of_the_job",
+    ),
+    "a webhook that is signed without its time": (
+        JOBS,
+        WEBHOOK,
+        'b"%s.%d.%s" % (message_id.encode(), seconds, body)',
+        'b"%s.%s" % (message_id.encode(), body)',
+        check_webhook,
+        "test_the_signature_is_that_of_standard_webhooks",
+    ),
+    "a webhook whose redirect counts": (
+        JOBS,
+        WEBHOOK,
+        "answer.is_success",
+        "not answer.is_error",
+        check_webhook,
+        "test_what_is_not_taken_is_sent_again.302",
+    ),
+    "half a webhook": (
+        JOBS,
+        WEBHOOK,
+        "if not url and not secret:",
+        "if not url or not secret:",
+        check_webhook,
+        "test_with_half_a_webhook_the_application_does_not_start",
+    ),
+    "a webhook that is told what it knows": (
+        JOBS,
+        WEBHOOK,
+        'if webhook is None or notes.get(f"{job_id}/told"):',
+        "if webhook is None:",
+        check_webhook,
+        "test_what_was_told_is_not_told_again",
+    ),
+    "a webhook with results": (
+        JOBS,
+        WEBHOOK,
+        'include={"id", ',
+        'include={"result", "id", ',
+        check_webhook,
+        "test_each_end_is_told",
+    ),
+    "a webhook that waits for work that was cancelled": (
+        JOBS,
+        WEBHOOK,
+        "jobs.outcome(job_id, call, LOOK_SECONDS)",
+        "runner.outcome(call, LOOK_SECONDS)",
+        check_webhook,
+        "test_a_job_that_never_began_is_told_too",
     ),
     "results that nobody reads of": (
         JOBS,

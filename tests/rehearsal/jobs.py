@@ -1,16 +1,22 @@
 """One suite of the style `jobs` for both runners: containers of the rehearsal, and threads of the local server."""
 
+import base64
+import hashlib
+import hmac
 import json
 import os
 import shutil
 import signal
+import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -29,6 +35,7 @@ HANDLERS = Path(__file__).with_name("jobs_handlers.py")
 SECONDS = 20  # for whatever is awaited
 RACES = 12
 OVER = {"done", "failed", "cancelled"}
+KEY = bytes(range(32))
 
 
 @dataclass(frozen=True)
@@ -79,15 +86,76 @@ class Job:
         return parse(answer.body.decode())
 
 
+class Receiver(ThreadingHTTPServer):
+    """The service that is told of jobs. Of each it refuses the first message, and takes the others.
+
+    told: the messages, by the id in their headers. wrong: what was not as it should be.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.told: dict[str, list[Any]] = defaultdict(list)
+        self.wrong: list[str] = []
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """With which an application tells it."""
+        secret = f"whsec_{base64.b64encode(KEY).decode()}"
+        url = f"http://127.0.0.1:{self.server_port}/"
+        return {"WEBHOOK_URL": url, "WEBHOOK_SECRET": secret}
+
+    def take(self, headers: Mapping[str, str], body: bytes) -> bool:
+        """Whether a message is taken. Its signature is as Standard Webhooks has it."""
+        name, then = headers["webhook-id"], headers["webhook-timestamp"]
+        digest = hmac.digest(KEY, f"{name}.{then}.".encode() + body, hashlib.sha256)
+        if headers["webhook-signature"] != f"v1,{base64.b64encode(digest).decode()}":
+            self.wrong.append(f"signature of {name}")
+        if abs(int(then) - time.time()) > SECONDS:
+            self.wrong.append(f"time of {name}: {then}")
+        self.told[name].append(json.loads(body))
+        return len(self.told[name]) > 1
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Receiver
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(
+            204 if self.server.take({k.lower(): v for k, v in self.headers.items()}, body) else 503
+        )
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Says nothing."""
+
+
+@contextmanager
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+
+
 @dataclass(frozen=True)
 class Suite:
-    """url: of the endpoint. folder: for marks. room: as many jobs run at once. attempts: at work that fails."""
+    """url: of the endpoint. folder: for marks. room: as many jobs run at once. attempts: at work that fails.
+
+    started: paths of the jobs, of which some may be the same.
+    """
 
     url: str
     folder: Path
     room: int
     attempts: int
-    numbers: Iterator[int]
+    receiver: Receiver
+    numbers: Iterator[int] = field(default_factory=count)
+    started: list[str] = field(default_factory=list)
 
     def start(self, key: str = "", **options: Any) -> Job:
         mark = self.folder / f"job{next(self.numbers)}"
@@ -99,6 +167,7 @@ class Suite:
         assert answer.status == 202, answer
         path = answer.headers["location"]
         assert path == f"/jobs/{answer.json()['id']}"
+        self.started.append(path)
         return Job(self.url, path, Path(body["mark"]))
 
     @contextmanager
@@ -245,6 +314,26 @@ def lost_container(suite: Suite, containers: list[Container]) -> None:
     assert job.over()["status"] == "done"
 
 
+def each_end_is_told(suite: Suite) -> None:
+    """Of all that this suite has started, however it ended, and again where it was not taken."""
+    told = suite.receiver.told
+    for path in {*suite.started}:
+        job = ask(suite.url, Ask("GET", path)).json()
+        deadline = time.monotonic() + SECONDS
+        while len(told[job["id"]]) < 2:
+            assert time.monotonic() < deadline, f"nobody was told twice of {job}: {told[job['id']]}"
+            time.sleep(0.05)
+        expected = {key: job[key] for key in ("id", "status", "created_at", "error")}
+        for message in told[job["id"]]:
+            assert (message["type"], message["data"]) == (f"job.{job['status']}", expected), message
+    assert {message["type"] for messages in told.values() for message in messages} == {
+        f"job.{status}" for status in OVER
+    }
+    assert len(told) >= 2 * RACES, f"only {len(told)} jobs"
+    assert told.keys() == {path.rpartition("/")[2] for path in suite.started}
+    assert not suite.receiver.wrong, suite.receiver.wrong
+
+
 SUITE = [
     from_start_to_end,
     events_as_they_come,
@@ -275,14 +364,21 @@ def deploy_and_check(stage: Stage, project: Path, _: family.Answers, name: str) 
     shutil.copy(HANDLERS, project / "src" / family.NAME / "handlers.py")
     app = stage.deploy(project, family.NAME, name)
     with (
+        receiver() as told,
         stage.working(app, "run_job", faults=True) as containers,
-        stage.served(app) as served,
+        stage.working(app, "watch_job", count=1, faults=True, extra=told.variables),
+        stage.served(app, extra=told.variables) as served,
     ):
-        on_modal = Suite(served.url, folder(project, "modal"), 2, 2, count())
-        run("containers", on_modal, [*SUITE, partial(lost_container, containers=containers)])
-    with drive.local_server(project, family.NAME, os.environ) as url:
-        run("threads", Suite(url, folder(project, "local"), 4, 1, count()), SUITE)
-    return 2 * len(SUITE) + 1
+        on_modal = Suite(served.url, folder(project, "modal"), 2, 2, told)
+        loss = partial(lost_container, containers=containers)
+        run("containers", on_modal, [*SUITE, loss, each_end_is_told])
+    with (
+        receiver() as told,
+        drive.local_server(project, family.NAME, os.environ | told.variables) as url,
+    ):
+        on_threads = Suite(url, folder(project, "local"), 4, 1, told)
+        run("threads", on_threads, [*SUITE, each_end_is_told])
+    return 2 * len(SUITE) + 3
 
 
 def run(runner: str, suite: Suite, checks: Sequence[Callable[[Suite], None]]) -> None:

@@ -640,7 +640,7 @@ MUTANTS = [
         [
             (
                 MODAL_APP,
-                "LocalRunner() if modal.is_local() else ModalRunner(run_job, notes)",
+                "LocalRunner() if modal.is_local() else ModalRunner(run_job, notes, watch_job)",
                 "LocalRunner()",
             )
         ],
@@ -651,6 +651,25 @@ MUTANTS = [
         JOBS,
         "run_job: retries: promised 1, deployed 0",
         [(MODAL_APP, "    retries=1,\n", "")],
+    ),
+    Mutant(
+        "an end that nobody is told of",
+        JOBS,
+        "jobs in containers, each_end_is_told: nobody was told twice",
+        [(NOTED, "            if self.watched:", "            if False:")],
+        steps=jobs.deploy_and_check,
+    ),
+    Mutant(
+        "a webhook that is told once",
+        JOBS,
+        "watch_job: retries: promised 10, deployed 0",
+        [
+            (
+                MODAL_APP,
+                "    retries=modal.Retries(max_retries=10, initial_delay=1.0, backoff_coefficient=2.0),\n",
+                "",
+            )
+        ],
     ),
     Mutant(
         "an application that is never ready",
@@ -783,9 +802,9 @@ MUTANTS = [
     Mutant(
         "a start that waits for the server's end",
         COMMAND,
-        r"not ready after 6 seconds(.|\n)*/process\.py\", line \d+ in __init__",
+        r"not ready after 20 seconds(.|\n)*/process\.py\", line \d+ in __init__",
         [("src/myapi/process.py", "subprocess.Popen(  #", "subprocess.run(  #")],
-        steps=partial(start, seconds=6),
+        steps=partial(start, seconds=20),
     ),
     Mutant(
         "a server that ends at its start",
@@ -874,7 +893,7 @@ MUTANTS = [
         COMMAND_SERVER,
         "nothing listens on",
         [(MODAL_APP, 'host = "0.0.0.0"', 'host = "127.0.0.1"')],
-        steps=partial(start, seconds=6),
+        steps=start,
     ),
     Mutant(
         "a Modal Server that leaves its process behind",

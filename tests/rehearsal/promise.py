@@ -180,6 +180,16 @@ def _promised(answers: family.Answers, project: Path) -> Table:
             "regions": _listed(known["region"]),
             "retries": 1,
         }
+        functions["watch_job"] = PLAIN | {
+            "cpu": "0.125",
+            "memory": 256,
+            "max_containers": 10,
+            "max_inputs": 100,
+            "timeout": 86400,
+            "startup_timeout": 60,
+            "regions": _listed(known["region"]),
+            "retries": 10,
+        }
     extra = f" --extra={facts['extra']}" if "extra" in facts else ""
     image = {
         "base": facts.get("image", "Modal's own"),

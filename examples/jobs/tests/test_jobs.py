@@ -374,7 +374,7 @@ def failed(error: str) -> jobs.Outcome:
 def test_what_modal_says_of_a_call(
     monkeypatch: pytest.MonkeyPatch, outcome: object, expected: object
 ) -> None:
-    runner = ModalRunner(None, None)  # type: ignore[arg-type]
+    runner = ModalRunner(None, None, None)  # type: ignore[arg-type]
     monkeypatch.setattr(modal.FunctionCall, "from_id", lambda _: Call(outcome))
     assert runner.outcome("fc-1") == expected
 
@@ -389,7 +389,7 @@ def test_what_modal_says_of_a_call(
 def test_what_says_nothing_of_the_job(
     monkeypatch: pytest.MonkeyPatch, raised: Exception, seen: type[Exception]
 ) -> None:
-    runner = ModalRunner(None, None)  # type: ignore[arg-type]
+    runner = ModalRunner(None, None, None)  # type: ignore[arg-type]
     monkeypatch.setattr(modal.FunctionCall, "from_id", lambda _: Call(raised))
     with pytest.raises(seen):
         runner.outcome("fc-1")

@@ -1,14 +1,19 @@
 """Runs jobs in threads of this process, which forgets them when it ends. Not used on Modal."""
 
+import logging
 import secrets
 import threading
+import time
 from concurrent.futures import Future
 from typing import Any
 
 from .jobs import FAILED, Crashed, Outcome, perform
 from .progress import Cancelled
+from .webhook import NotTold, tell
 
 AT_ONCE = 4  # jobs; more wait
+PAUSES = (1, 2, 4, 8, 16, 32, 60, 60, 60, 60)  # seconds before a webhook is told again
+log = logging.getLogger(__name__)
 
 
 class LocalNotes:
@@ -46,12 +51,26 @@ class LocalRunner:
         threading.Thread(target=self._run, args=(job_id, call, job), daemon=True).start()
         return call
 
-    def outcome(self, call: str) -> Outcome | None:
-        future = self._calls[call]
-        return future.result() if future.done() else None
+    def outcome(self, call: str, seconds: float = 0) -> Outcome | None:
+        try:
+            return self._calls[call].result(seconds)
+        except TimeoutError:
+            return None
 
     def cancel(self, call: str) -> None:
         self._cancelled.add(call)
+
+    def watch(self, job_id: str) -> None:
+        threading.Thread(target=self._tell, args=(job_id,), daemon=True).start()
+
+    def _tell(self, job_id: str) -> None:
+        for pause in (0, *PAUSES):
+            time.sleep(pause)
+            try:
+                tell(self, job_id)
+                return
+            except NotTold as error:
+                log.warning("%s", error)
 
     def _run(self, job_id: str, call: str, job: dict[str, Any]) -> None:
         with self._room:

@@ -1,4 +1,4 @@
-"""What runs on Modal: the image, the limits, the web function, and the function that does the work.
+"""What runs on Modal: the image, the limits, the web function, and the functions that do the work and tell of it.
 
 Deploy it as a module, so that the whole package is mounted:
 `uv run modal deploy -m myapi.modal_app`
@@ -17,6 +17,7 @@ from .local_runner import LocalRunner
 from .modal_runner import ModalRunner
 from .settings import Settings
 from .web import create_app
+from .webhook import tell
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -57,6 +58,22 @@ def run_job(job_id: str, job: dict[str, Any]) -> dict[str, Any]:
 
 
 @app.function(
+    # It waits for jobs, a hundred in a container, and is called where there is a webhook.
+    cpu=0.125,
+    memory=256,
+    max_containers=10,
+    timeout=86400,  # the most there is; then it begins anew
+    startup_timeout=60,
+    # A webhook that is not taken is sent again, for about five minutes: https://modal.com/docs/guide/retries
+    retries=modal.Retries(max_retries=10, initial_delay=1.0, backoff_coefficient=2.0),
+)
+@modal.concurrent(max_inputs=100)
+def watch_job(job_id: str) -> None:
+    logs.configure(Settings().log_level)
+    tell(ModalRunner(run_job, notes, watch_job), job_id)
+
+
+@app.function(
     # Reserved, and billed even where unused: https://modal.com/docs/guide/resources
     cpu=0.5,
     memory=512,
@@ -76,4 +93,4 @@ def web() -> FastAPI:
     # What is loaded stays: to look through it for garbage, again and again, would hold up requests.
     gc.freeze()
     # `web.local()` needs no Modal, so neither do its jobs.
-    return create_app(LocalRunner() if modal.is_local() else ModalRunner(run_job, notes))
+    return create_app(LocalRunner() if modal.is_local() else ModalRunner(run_job, notes, watch_job))

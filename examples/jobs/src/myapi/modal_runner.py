@@ -22,20 +22,27 @@ class ModalRunner:
     """Modal starts and ends containers for the calls, begins anew what was lost with one, and keeps results for seven days.
 
     Args:
-        function: whose calls are the jobs.
-        notes: a Dict that the function has too.
+        work: whose calls are the jobs.
+        notes: a Dict that all functions have.
+        watcher: has `webhook.tell` called for a job, with retries.
     """
 
-    def __init__(self, function: modal.Function[..., Any, Any], notes: modal.Dict) -> None:
-        self.function = function
+    def __init__(
+        self,
+        work: modal.Function[..., Any, Any],
+        notes: modal.Dict,
+        watcher: modal.Function[..., Any, Any],
+    ) -> None:
+        self.work = work
         self.notes = notes
+        self.watcher = watcher
 
     def start(self, job_id: str, job: dict[str, Any]) -> str:
-        return self.function.spawn(job_id, job).object_id
+        return self.work.spawn(job_id, job).object_id
 
-    def outcome(self, call: str) -> Outcome | None:
+    def outcome(self, call: str, seconds: float = 0) -> Outcome | None:
         try:
-            return Outcome(**modal.FunctionCall.from_id(call).get(timeout=0))
+            return Outcome(**modal.FunctionCall.from_id(call).get(timeout=seconds))
         except TimeoutError:
             return None
         except OutputExpiredError:
@@ -47,3 +54,6 @@ class ModalRunner:
 
     def cancel(self, call: str) -> None:
         modal.FunctionCall.from_id(call).cancel()
+
+    def watch(self, job_id: str) -> None:
+        self.watcher.spawn(job_id)

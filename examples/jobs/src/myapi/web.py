@@ -18,6 +18,7 @@ from .jobs import UNFINISHED, Job, Jobs, Runner
 from .middleware import PROBLEM, PROBLEMS, Limits, RequestContext
 from .progress import Event
 from .settings import Settings
+from .webhook import Webhook
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -35,7 +36,7 @@ def create_app(runner: Runner) -> FastAPI:
         responses=PROBLEMS,
     )
     app.include_router(
-        routes(Jobs(runner), settings),
+        routes(Jobs(runner, watched=Webhook.from_env() is not None), settings),
         max_body_size=settings.max_body_bytes,
     )
 

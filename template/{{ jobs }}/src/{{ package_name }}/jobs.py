@@ -7,6 +7,7 @@ whoever comes first, and everybody else goes by what stands there:
     JOB/call         which call of the runner has the job; another one does nothing
     JOB/end          how it ended; a job that is cancelled is not done afterwards
     JOB/progress     its newest events; only whoever works on it writes them
+    JOB/told         that the webhook has it
 """
 
 import json
@@ -68,11 +69,18 @@ class Runner(Protocol):
     def start(self, job_id: str, job: dict[str, Any]) -> str:
         """Have `perform` called, and return a name of that call."""
 
-    def outcome(self, call: str) -> Outcome | None:
-        """What came of a call; None while it waits or works. Raises HTTPException where nobody knows any more."""
+    def outcome(self, call: str, seconds: float = 0) -> Outcome | None:
+        """What came of a call; None while it waits or works for longer than so many seconds.
+
+        Raises:
+            HTTPException: where nobody knows any more.
+        """
 
     def cancel(self, call: str) -> None:
         """End a call, or see that it never begins."""
+
+    def watch(self, job_id: str) -> None:
+        """Have `webhook.tell` called, again and again until it does its work."""
 
 
 UNFINISHED = {"pending", "running"}
@@ -95,9 +103,13 @@ class Crashed(Exception):
 
 @dataclass(frozen=True)
 class Jobs:
-    """All jobs of a runner. Its methods block; they raise HTTPException where the answer is an error."""
+    """All jobs of a runner. Its methods block; they raise HTTPException where the answer is an error.
+
+    watched: whether a webhook is told of their ends.
+    """
 
     runner: Runner
+    watched: bool = False
 
     def submit(self, job: BaseModel, digest: str, key: str | None) -> str:
         """Start a job, or find the one that was started with this key, and return its id.
@@ -116,6 +128,8 @@ class Jobs:
         # There is a note without a call where its container was lost, or is not yet so far.
         if key is None or notes.get(f"{job_id}/call") is None:
             call = self.runner.start(job_id, job.model_dump(by_alias=True, round_trip=True))
+            if self.watched:  # before the note: what is not noted is begun again
+                self.runner.watch(job_id)
             if first_to_note(notes, f"{job_id}/call", call) != call:
                 self.runner.cancel(call)
         return job_id
@@ -144,12 +158,12 @@ class Jobs:
         )
         return job, events
 
-    def outcome(self, job_id: str, call: str) -> Outcome | None:
-        """How a job ended; None while it goes on."""
+    def outcome(self, job_id: str, call: str, seconds: float = 0) -> Outcome | None:
+        """How a job ended; None while it goes on for longer than so many seconds."""
         notes = self.runner.notes
         if notes.get(f"{job_id}/end") == "cancelled":
             return Outcome("cancelled")
-        outcome = self.runner.outcome(call)
+        outcome = self.runner.outcome(call, seconds)
         if outcome is None or outcome.status != "failed":
             return outcome
         # It may have been killed before it could note that.
