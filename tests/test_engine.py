@@ -141,6 +141,12 @@ MUTANTS = {
         "test_head.py::test_weights_that_are_missing_are_no_guess",
         "embed",
     ),
+    "a writer with weights that are made up": Mutant(
+        "transformers_engine.py",
+        "weights.load(\n            AutoModelForCausalLM,\n",
+        "AutoModelForCausalLM.from_pretrained(\n",
+        "test_engine.py::test_a_model_without_all_its_weights_is_no_guess",
+    ),
     "labels of a model that has none": Mutant(
         "weights.py",
         "if not name.startswith(unused)",

@@ -93,6 +93,18 @@ def test_greedy_text_is_the_models_likeliest(engine: Any, model_dir: Path) -> No
         assert "".join(pieces) == done.text
 
 
+def test_a_model_without_all_its_weights_is_no_guess(model_dir: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    path = shutil.copytree(model_dir, tmp_path / "model")
+    tensors = load_file(path / "model.safetensors")
+    name = next(name for name in sorted(tensors) if "layers.1" in name)
+    del tensors[name]
+    save_file(tensors, path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(RuntimeError, match=f"it has no {name}"):
+        start(path)
+
+
 def test_a_stream_that_waits_says_that_it_is_alive(
     model_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,7 +19,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from . import slots
+from . import slots, weights
 from .batching import Batcher
 from .engine import Completion, Job, Message, PromptRefusedError
 from .graphs import Graphs, prepare
@@ -62,6 +62,9 @@ class TransformersEngine:
         """Load the model into memory, in the number format of its device.
 
         A device that is named is not touched yet, so that a memory snapshot can be taken after this.
+
+        Raises:
+            RuntimeError: when the model lacks weights.
         """
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -73,7 +76,8 @@ class TransformersEngine:
         self._decoder: Any = copy.deepcopy(self.tokenizer)
         self._long: Any = copy.deepcopy(self.tokenizer)
         self._patience = ThreadPoolExecutor(1, "tokens")
-        self.model: Any = AutoModelForCausalLM.from_pretrained(
+        self.model: Any = weights.load(
+            AutoModelForCausalLM,
             path,
             dtype=torch.float32 if device == "cpu" else torch.bfloat16,
             attn_implementation=slots.NAME,

@@ -47,6 +47,27 @@ def find(models_dir: Path) -> Path:
     return Path(path)
 
 
+def load(kind: Any, path: Path, *, unused: tuple[str, ...] = (), **options: Any) -> Any:
+    """A model of transformers as it was trained.
+
+    Args:
+        kind: one of transformers' Auto classes.
+        path: the model's directory.
+        unused: how the names of weights begin that nobody asks, and that may be missing.
+        options: those of `from_pretrained`.
+
+    Raises:
+        RuntimeError: when others are missing. transformers makes them up, and the model would answer at random.
+    """
+    model, loaded = kind.from_pretrained(path, output_loading_info=True, **options)
+    missing = {name for name in loaded["missing_keys"] if not name.startswith(unused)}
+    if missing:
+        raise RuntimeError(
+            f"This model was not trained for this: it has no {', '.join(sorted(missing))}"
+        )
+    return model
+
+
 def download(models_dir: Path) -> Path:
     """Fetch what is missing, and print which commit that is. What is there is not fetched again."""
     from huggingface_hub import snapshot_download
