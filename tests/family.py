@@ -226,6 +226,12 @@ def kind(answers: Answers) -> str:
     return str(answers["style"] if task == "generate" else task)
 
 
+def stem(answers: Answers) -> str:
+    """Its kind, or `encoder` for all kinds of encoders: what they make of a text, a file or two, is all that they do not share."""
+    name = kind(answers)
+    return "encoder" if name in kinds_with("encoder") else name
+
+
 def choice(answers: Answers) -> Answers:
     """Of these answers those that lead to their kind."""
     return {name: answers[name] for name in KIND if name in answers}

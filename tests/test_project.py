@@ -21,7 +21,7 @@ ENDS: list[End] = [
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     wanted = metafunc.config.getoption("style")
-    every = slices.of_each([*family.styles(), *family.servers()], family.kind)
+    every = slices.of_each([*family.styles(), *family.servers()], family.stem)
     # Who may call changes nothing in how a server ends: the first of each kind, and of its Modal Servers.
     if "ends" in metafunc.fixturenames:
         every = list({(family.kind(each), _is_server(each)): each for each in every[::-1]}.values())

@@ -1,14 +1,13 @@
 """README.md and the rendered READMEs name only what exists."""
 
-import os
 import re
 import runpy
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from modal.cli.entry_point import entrypoint_cli
 
 import family
 
@@ -111,12 +110,8 @@ def test_every_modal_command_that_a_project_documents_exists(
             )
     assert len(documented) >= 7, documented
     for command, options in documented.items():
-        help_ = subprocess.run(
-            [sys.executable, "-m", "modal", *command.split(), "--help"],
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**os.environ, "COLUMNS": "200"},
+        help_ = CliRunner().invoke(
+            entrypoint_cli, [*command.split(), "--help"], env={"COLUMNS": "200"}
         )
-        assert help_.returncode == 0, f"modal {command}: {help_.stderr}"
-        assert not {option for option in options if option not in help_.stdout}, f"modal {command}"
+        assert help_.exit_code == 0, f"modal {command}: {help_.output}"
+        assert not {option for option in options if option not in help_.output}, f"modal {command}"

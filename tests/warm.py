@@ -14,7 +14,7 @@ MODULES = [
     *("transformers.models.llama.modeling_llama", "transformers.pytorch_utils"),
     *("modal", "uvicorn", "openai", "httpx2", "pytest"),
 ]
-SECONDS = 300  # of one run
+SECONDS = 600  # of one run
 
 
 def run(project: Path, *options: str) -> subprocess.CompletedProcess[str]:

@@ -74,7 +74,7 @@ def rehearse_all(
     rows.append(Row("the rehearsal itself, by a probe", seen, 0, lap(started)))
 
     started = time.monotonic()
-    taken = slices.of_each([*chosen, *asleep(chosen)], family.kind)
+    taken = slices.of_each([*chosen, *asleep(chosen)], family.stem)
     # More than there are cores: most of the time they wait for containers.
     with ThreadPoolExecutor(max_workers=3) as pool:
         tasks = [

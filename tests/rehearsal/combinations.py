@@ -158,7 +158,7 @@ def deploy_all(
 ) -> Result:
     """Deploy each distinct project of the whole matrix, and of `tuned`, and check the promises of all.
 
-    Of the matrix it takes the slice, where one is chosen.
+    Of both it takes the slice, where one is chosen.
 
     Args:
         template: the family, as `family.export` leaves it.
@@ -172,7 +172,7 @@ def deploy_all(
     every = family.combinations()
     assert len(every) >= matrix.LEAST_COMBINATIONS, "too few combinations"
     combinations = [answers for answers in every if choose(answers)]
-    beside = [answers for answers in tuned() if choose(answers)]
+    beside = slices.of_each([answers for answers in tuned() if choose(answers)], family.kind)
     started = time.monotonic()
     store = matrix.Store(folder / "store")
     store.folder.mkdir(parents=True)
