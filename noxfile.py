@@ -26,10 +26,10 @@ STYLES = sorted(path.stem for path in (ROOT / "styles").glob("*.yml"))
 
 nox.needs_version = ">=2025.2.9"
 nox.options.error_on_missing_interpreters = True
-nox.options.sessions = ["lint", "proofs", "harden"]
-# What `proofs` runs, two at a time, the long ones first, and `rehearse` once `matrix` has left what it rendered.
+nox.options.sessions = ["proofs", "harden"]
+# What `proofs` runs, two at a time, the long ones first after `lint`, and `rehearse` once `matrix` has left what it rendered.
 PROOFS = (
-    *("matrix", "update", "project", "rehearse", "workflows", "broken", "docs", "engine"),
+    *("lint", "matrix", "update", "project", "rehearse", "workflows", "broken", "docs", "engine"),
     *("questions", "lowest", "hooks", "examples", "newcomer"),
 )
 
@@ -102,7 +102,7 @@ def lint(session: nox.Session) -> None:
 
 @proof
 def proofs(session: nox.Session) -> None:
-    """All proofs but `lint` and `harden`, two at a time; of mutants and the like the slice of the day, `-- all` takes all, `-- 1` slice 1."""
+    """All proofs but `harden`, two at a time; of mutants and the like the slice of the day, `-- all` takes all, `-- 1` slice 1."""
     run(session, "python", "--version")  # all need the environment: it is made before
     which = " ".join(session.posargs) or slices.of_the_day()
     if which not in (*slices.NUMBERS, "all"):

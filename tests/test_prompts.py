@@ -13,6 +13,7 @@ import pytest
 
 import family
 import fast_copier
+import slices
 from terminal import ASKS, DOWN, ENTER, ERASE, INTERRUPT, Terminal, terminal
 
 KINDS = family.kinds()
@@ -44,11 +45,9 @@ def worded(name: str) -> str:
     return str(family.questions()[name]["help"]).strip()
 
 
-@pytest.mark.parametrize(("kind", "answers"), KINDS.items(), ids=KINDS)
-def test_questions_come_in_their_order_and_words(
-    template: Path, tmp_path: Path, kind: str, answers: family.Answers
-) -> None:
-    check_dialogue(template, tmp_path, kind, answers)
+@pytest.mark.parametrize("kind", slices.taken(KINDS))
+def test_questions_come_in_their_order_and_words(template: Path, tmp_path: Path, kind: str) -> None:
+    check_dialogue(template, tmp_path, kind, KINDS[kind])
     assert (tmp_path / family.NAME / "README.md").exists()
 
 

@@ -220,6 +220,7 @@ def modal_app(path: Path) -> Iterator[tuple[str, Any]]:
         node
         for node in tree.body
         if isinstance(node, ast.FunctionDef | ast.ClassDef)
+        and node.name != "watch_job"  # which takes many at once too, and no requests
         and any("modal.concurrent" in ast.unparse(each) for each in node.decorator_list)
     )
     for node in ast.walk(web):

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import shutil
 import signal
 import threading
@@ -35,7 +36,9 @@ HANDLERS = Path(__file__).with_name("jobs_handlers.py")
 SECONDS = 20  # for whatever is awaited
 RACES = 12
 OVER = {"done", "failed", "cancelled"}
-KEY = bytes(range(32))
+# README's commands that make the Secret of a webhook, and what it has added to the app.
+MADE = re.compile(r"^export WEBHOOK_SECRET=.*\nuv run modal secret create .*$", re.MULTILINE)
+ADDED = re.compile(r"`app = modal\.App\(\.\.\., (.+)\)` in `modal_app\.py`")
 
 
 @dataclass(frozen=True)
@@ -89,25 +92,27 @@ class Job:
 class Receiver(ThreadingHTTPServer):
     """The service that is told of jobs. Of each it refuses the first message, and takes the others.
 
-    told: the messages, by the id in their headers. wrong: what was not as it should be.
+    key: that signs them. told: the messages, by the id in their headers. wrong: what was not as it should be.
     """
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
+        self.key = bytes(range(32))
         self.told: dict[str, list[Any]] = defaultdict(list)
         self.wrong: list[str] = []
 
     @property
-    def variables(self) -> dict[str, str]:
-        """With which an application tells it."""
-        secret = f"whsec_{base64.b64encode(KEY).decode()}"
-        url = f"http://127.0.0.1:{self.server_port}/"
-        return {"WEBHOOK_URL": url, "WEBHOOK_SECRET": secret}
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/"
+
+    @property
+    def secret(self) -> str:
+        return f"whsec_{base64.b64encode(self.key).decode()}"
 
     def take(self, headers: Mapping[str, str], body: bytes) -> bool:
         """Whether a message is taken. Its signature is as Standard Webhooks has it."""
         name, then = headers["webhook-id"], headers["webhook-timestamp"]
-        digest = hmac.digest(KEY, f"{name}.{then}.".encode() + body, hashlib.sha256)
+        digest = hmac.digest(self.key, f"{name}.{then}.".encode() + body, hashlib.sha256)
         if headers["webhook-signature"] != f"v1,{base64.b64encode(digest).decode()}":
             self.wrong.append(f"signature of {name}")
         if abs(int(then) - time.time()) > SECONDS:
@@ -362,23 +367,40 @@ def deploy_and_check(stage: Stage, project: Path, _: family.Answers, name: str) 
         AssertionError: with the runner, the check, and what went wrong.
     """
     shutil.copy(HANDLERS, project / "src" / family.NAME / "handlers.py")
-    app = stage.deploy(project, family.NAME, name)
-    with (
-        receiver() as told,
-        stage.working(app, "run_job", faults=True) as containers,
-        stage.working(app, "watch_job", count=1, faults=True, extra=told.variables),
-        stage.served(app, extra=told.variables) as served,
-    ):
-        on_modal = Suite(served.url, folder(project, "modal"), 2, 2, told)
-        loss = partial(lost_container, containers=containers)
-        run("containers", on_modal, [*SUITE, loss, each_end_is_told])
-    with (
-        receiver() as told,
-        drive.local_server(project, family.NAME, os.environ | told.variables) as url,
-    ):
-        on_threads = Suite(url, folder(project, "local"), 4, 1, told)
-        run("threads", on_threads, [*SUITE, each_end_is_told])
+    with receiver() as told:
+        add_webhook(stage, project, name, told)
+        app = stage.deploy(project, family.NAME, name)
+        with (
+            stage.working(app, "run_job", faults=True) as containers,
+            stage.working(app, "watch_job", count=1, faults=True),
+            stage.served(app) as served,
+        ):
+            on_modal = Suite(served.url, folder(project, "modal"), 2, 2, told)
+            loss = partial(lost_container, containers=containers)
+            run("containers", on_modal, [*SUITE, loss, each_end_is_told])
+    with receiver() as told:
+        variables = {"WEBHOOK_URL": told.url, "WEBHOOK_SECRET": told.secret}
+        with drive.local_server(project, family.NAME, os.environ | variables) as url:
+            on_threads = Suite(url, folder(project, "local"), 4, 1, told)
+            run("threads", on_threads, [*SUITE, each_end_is_told])
     return 2 * len(SUITE) + 3
+
+
+def add_webhook(stage: Stage, project: Path, name: str, told: Receiver) -> None:
+    """What README has its reader do for one, with this receiver, which then knows the key.
+
+    Raises:
+        DeployError: when a command fails.
+    """
+    readme = (project / "README.md").read_text()
+    (commands,), (added,) = MADE.findall(readme), ADDED.findall(readme)
+    stage.command(project, commands.replace("https://example.com/jobs", told.url), name)
+    secret = stage.plane.secrets[name, f"{family.NAME}-webhook"]["WEBHOOK_SECRET"]
+    told.key = base64.b64decode(secret.removeprefix("whsec_"))
+    source = project / "src" / family.NAME / "modal_app.py"
+    before, end, after = source.read_text().partition(", image=image)")
+    assert end, "modal_app.py has no app"
+    source.write_text(f"{before}, image=image, {added}){after}")
 
 
 def run(runner: str, suite: Suite, checks: Sequence[Callable[[Suite], None]]) -> None:

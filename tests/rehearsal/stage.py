@@ -123,14 +123,12 @@ class Stage:
         *,
         count: int = 2,
         faults: bool = False,
-        extra: Mapping[str, str] | None = None,
     ) -> Iterator[list[Container]]:
         """Run containers of a function that is called by `.spawn()`; end them on the way out, and judge those still there.
 
         Args:
             count: of containers.
             faults: whether it may print tracebacks.
-            extra: variables that override the deployed ones.
 
         Raises:
             ContainerError: when one does not start, or does not end cleanly.
@@ -138,8 +136,7 @@ class Stage:
         """
         with contextlib.ExitStack() as stack:
             containers = [
-                stack.enter_context(self._container(app, function, {}, extra or {}))
-                for _ in range(count)
+                stack.enter_context(self._container(app, function, {}, {})) for _ in range(count)
             ]
             for container in containers:
                 container.await_ready(90)
