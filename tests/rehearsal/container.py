@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -196,27 +196,26 @@ class Container:
         Raises:
             ContainerError: when it ends, fails, is not ready in time, or is ready and does not listen.
         """
-        waiting = f"not ready after {seconds:g} seconds"
+        self._await(self.worker.ready.is_set, seconds, f"not ready after {seconds:g} seconds")
+        if self.function.is_server:
+            silent = f"it is ready, and nothing listens on {self.address}"
+            self._await(self._listens, LISTEN_SECONDS, silent)
+
+    def _await(self, true: Callable[[], bool], seconds: float, late: str) -> None:
         deadline = time.monotonic() + seconds
-        ready = False
-        while not (ready and self._listens()):
-            if not ready and self.worker.ready.is_set():
-                ready = True
-                waiting = f"it is ready, and nothing listens on {self.address}"
-                deadline = time.monotonic() + LISTEN_SECONDS
+        while not true():
             ended = self.process.poll() is not None
             if ended or self.worker.failed_start or time.monotonic() > deadline:
-                why = self.worker.failed_start or ("it ended" if ended else waiting)
+                why = self.worker.failed_start or ("it ended" if ended else late)
                 printed = self.printed if ended or self.worker.failed_start else self.stacks()
                 raise ContainerError(f"the container did not start: {why}\n{printed}")
             time.sleep(0.02)
 
     def _listens(self) -> bool:
-        if self.function.is_server:
-            with contextlib.suppress(OSError):
-                socket.create_connection(self.address, timeout=1).close()
-                return True
-        return not self.function.is_server
+        with contextlib.suppress(OSError):
+            socket.create_connection(self.address, timeout=1).close()
+            return True
+        return False
 
     def await_end(self, faults: bool = False) -> int:
         """Wait for the end, which somebody has asked for; look back on the whole life.

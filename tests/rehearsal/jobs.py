@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email.message import Message
 from functools import partial
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -109,7 +110,7 @@ class Receiver(ThreadingHTTPServer):
     def secret(self) -> str:
         return f"whsec_{base64.b64encode(self.key).decode()}"
 
-    def take(self, headers: Mapping[str, str], body: bytes) -> bool:
+    def take(self, headers: Message, body: bytes) -> bool:
         """Whether a message is taken. Its signature is as Standard Webhooks has it."""
         name, then = headers["webhook-id"], headers["webhook-timestamp"]
         digest = hmac.digest(self.key, f"{name}.{then}.".encode() + body, hashlib.sha256)
@@ -126,9 +127,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(
-            204 if self.server.take({k.lower(): v for k, v in self.headers.items()}, body) else 503
-        )
+        self.send_response(204 if self.server.take(self.headers, body) else 503)
         self.send_header("Content-Length", "0")
         self.end_headers()
 

@@ -117,12 +117,7 @@ class Stage:
 
     @contextlib.contextmanager
     def working(
-        self,
-        app: Deployment,
-        function: str,
-        *,
-        count: int = 2,
-        faults: bool = False,
+        self, app: Deployment, function: str, *, count: int = 2, faults: bool = False
     ) -> Iterator[list[Container]]:
         """Run containers of a function that is called by `.spawn()`; end them on the way out, and judge those still there.
 
