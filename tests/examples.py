@@ -42,7 +42,7 @@ def main(write: bool) -> None:
             README.write_text(listed)
             shutil.rmtree(EXAMPLES, ignore_errors=True)
             shutil.copytree(fresh, EXAMPLES)
-        differences = differ(fresh, EXAMPLES)
+        differences = differ(fresh)
         if README.read_text() != listed:
             differences.append("README.md: the gallery differs")
         files = sum(path.is_file() for path in fresh.rglob("*"))
@@ -70,18 +70,15 @@ def gallery(fresh: Path, seen: Mapping[str, family.Answers]) -> str:
     return "\n" + "\n\n".join(parts) + "\n\n"
 
 
-def differ(fresh: Path, committed: Path) -> list[str]:
-    """The differences between two folders as unified diffs, one for each file."""
-    names = {
-        path.relative_to(folder)
-        for folder in (fresh, committed)
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
+def differ(fresh: Path) -> list[str]:
+    """The differences between what is rendered and what is committed as unified diffs, one for each file."""
+    names = {path.relative_to(fresh) for path in fresh.rglob("*") if path.is_file()}
+    committed = (family.ROOT / name for name in family.files())
+    names |= {path.relative_to(EXAMPLES) for path in committed if EXAMPLES in path.parents}
     return [
         "".join(difflib.unified_diff(*sides, f"examples/{name}", f"rendered/{name}"))
         for name in sorted(names)
-        if (sides := (_lines(committed / name), _lines(fresh / name)))[0] != sides[1]
+        if (sides := (_lines(EXAMPLES / name), _lines(fresh / name)))[0] != sides[1]
     ]
 
 

@@ -242,19 +242,24 @@ def identify(answers: Answers) -> str:
     return "-".join(str(value) for name, value in answers.items() if name != "tune" or value)
 
 
-def export(folder: Path) -> Path:
-    """Copy the working tree as a release would hold it: tracked files and new ones, nothing ignored.
-
-    Copier then renders from a plain folder: no clone, and no commit in the answers file.
-    """
+def files() -> list[str]:
+    """The files of the working tree that a release would hold: tracked ones and new ones, nothing ignored."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
         cwd=ROOT,
         check=True,
         capture_output=True,
     ).stdout.decode()
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file() and not name.startswith("examples/"):
+    return [name for name in listed.split("\0") if name and (ROOT / name).is_file()]
+
+
+def export(folder: Path) -> Path:
+    """Copy the working tree as a release would hold it, but for examples/.
+
+    Copier then renders from a plain folder: no clone, and no commit in the answers file.
+    """
+    for name in files():
+        if not name.startswith("examples/"):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
     return folder

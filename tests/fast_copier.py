@@ -49,6 +49,7 @@ def install() -> None:
     _parse_once(rendered)
     _render_once(rendered)
     _render_what_is_a_template(copier._user_data.Question)
+    _combine(copier._user_data.AnswersMap)
     _answer_once(worker)
 
 
@@ -75,9 +76,10 @@ def _read_once(template: Any, loader: Any) -> None:
     known: dict[tuple[str, int, int, int], Any] = {}
 
     def once(path: str, read: Callable[[], Any]) -> Any:
-        if not os.path.isfile(path):  # it says so in its own words
-            return read()
-        now = os.stat(path)
+        try:
+            now = os.stat(path)
+        except OSError:
+            return read()  # it says so in its own words
         key = (path, now.st_ino, now.st_mtime_ns, now.st_size)
         if key not in known:
             known[key] = read()
@@ -139,14 +141,27 @@ def _render_once(rendered: Rendered) -> None:
 
 
 def _render_what_is_a_template(question: Any) -> None:
-    """Most of what stands in a question is plain text, its type for example, and stays what it is."""
+    """Most of what stands in a question is no template, its type for example, and stays what it is."""
     render_value = question.render_value
 
     def render_value_(self: Any, value: Any, extra_answers: Answers | None = None) -> Any:
-        is_plain = isinstance(value, str) and "{" not in value
-        return value if is_plain else render_value(self, value, extra_answers)
+        is_list = isinstance(value, list)
+        may_be_template = is_list or (isinstance(value, str) and "{" in value)
+        return render_value(self, value, extra_answers) if may_be_template else value
 
     question.render_value = render_value_
+
+
+def _combine(answers: Any) -> None:
+    """Combine answers of all sources with fewer steps, in the order in which Copier's ChainMap has them."""
+    defaults = copier._user_data.DEFAULT_DATA
+
+    def combined(self: Any) -> Answers:
+        external = {"_external_data": self.external}
+        below = {**defaults, **external, **self.user_defaults, **self.last}
+        return {**below, **self.metadata, **self.init, **self.user}
+
+    answers.combined = property(combined)
 
 
 def _answer_once(worker: Any) -> None:
@@ -217,10 +232,10 @@ def _write_new(worker: Any, entries: Iterator[os.DirEntry[str]]) -> None:
     """Write a project into an empty folder, in which no link can lead astray."""
     template, suffix = worker.template, worker.template.templates_suffix
     above = os.path.join(worker.template_copy_root, "")
-    top = worker.subproject.local_abspath
+    root = os.path.join(template.local_abspath, "")
+    top = str(worker.subproject.local_abspath)
     for entry in entries:
         assert not entry.is_symlink(), f"a link has no fast way: {entry.path}"
-        source = Path(entry.path)
         for path, context in worker._render_path(Path(entry.path.removeprefix(above))):
             target = os.path.join(top, path)
             inside = os.path.normpath(target) + os.sep
@@ -230,17 +245,18 @@ def _write_new(worker: Any, entries: Iterator[os.DirEntry[str]]) -> None:
             if entry.is_dir():
                 os.makedirs(target, exist_ok=True)
                 continue
-            name = source.relative_to(template.local_abspath)
+            name = entry.path.removeprefix(root)
             if os.path.lexists(target):  # two overlays have it
-                worker._render_file(name, path, extra_context=context or {})
+                worker._render_file(Path(name), path, extra_context=context or {})
                 continue
             if entry.name.endswith(suffix):
-                file = worker.jinja_env.get_template(name.as_posix())
+                file = worker.jinja_env.get_template(name)
                 content = file.render(**worker._render_context(), **(context or {})).encode()
             else:
-                content = source.read_bytes()
+                content = Path(entry.path).read_bytes()
             os.makedirs(os.path.dirname(target), exist_ok=True)
-            Path(target).write_bytes(content)
+            with open(target, "wb") as new:
+                new.write(content)
             os.chmod(target, entry.stat().st_mode)
 
 

@@ -41,14 +41,15 @@ class Store:
 
     def take(self, project: Path) -> Tree:
         tree = {}
-        for path in sorted(project.rglob("*")):
-            if path.is_file():
+        for folder, _, names in os.walk(project):
+            for name in names:
+                path = Path(folder, name)
                 content = path.read_bytes()
                 digest = hashlib.sha256(content).hexdigest()
                 if not (self.folder / digest).exists():
                     (self.folder / digest).write_bytes(content)
                 tree[path.relative_to(project).as_posix()] = digest
-        return tree
+        return dict(sorted(tree.items()))
 
     def put(self, tree: Tree, project: Path) -> Path:
         for path, digest in tree.items():

@@ -60,16 +60,32 @@ def plain(path: Path) -> Any:
     return transformers.AutoModelForCausalLM.from_pretrained(path)
 
 
-def likeliest(path: Path, prompt: str, count: int) -> list[int]:
-    """The greedy tokens of transformers' own `generate`, for this prompt alone."""
-    import torch
+def likeliest(path: Path, prompts: list[str], count: int) -> list[list[int]]:
+    """The greedy tokens of transformers' own `generate` after each of these prompts."""
     import transformers
 
-    tokenizer = transformers.AutoTokenizer.from_pretrained(path)
-    tokens = torch.tensor([tokenizer(prompt)["input_ids"]])
-    ones = torch.ones_like(tokens)
-    made = plain(path).generate(tokens, attention_mask=ones, do_sample=False, max_new_tokens=count)
-    return list(made[0, tokens.shape[1] :].tolist())
+    tokenizer = transformers.AutoTokenizer.from_pretrained(path, padding_side="left")
+    tokenizer.pad_token = tokenizer.eos_token
+    batch = tokenizer(prompts, padding=True, return_tensors="pt")
+    made = plain(path).generate(**batch, do_sample=False, max_new_tokens=count)
+    tokens: list[list[int]] = made[:, batch["input_ids"].shape[1] :].tolist()
+    return tokens
+
+
+def expect(engine: Any, job: Job, greedy: list[int]) -> Completion:
+    """What the engine must say without chance, where these are the likeliest tokens."""
+    tokens = greedy[: job.max_new_tokens]
+    for count in range(1, len(tokens) + 1):
+        whole = engine.tokenizer.decode(tokens[:count]).rstrip("\ufffd")
+        text, stopped = cut(whole, job.stop)
+        if stopped:
+            break
+    return Completion(
+        text=text,
+        finish_reason="stop" if stopped else "length",
+        prompt_tokens=len(engine.tokenizer(job.prompt)["input_ids"]),
+        completion_tokens=count,
+    )
 
 
 def count_steps(engine: Any, steps: list[int]) -> Any:
@@ -80,17 +96,15 @@ def count_steps(engine: Any, steps: list[int]) -> Any:
 
 
 def test_greedy_text_is_the_models_likeliest(engine: Any, model_dir: Path) -> None:
-    for prompt in PROMPTS:
-        tokens = likeliest(model_dir, prompt, 24)
+    for prompt, tokens in zip(PROMPTS, likeliest(model_dir, PROMPTS, 24), strict=True):
         assert len(set(tokens)) >= 15, "a model that repeats itself would hide mistakes"
-        done = run(engine, prompt)
-        assert done.text == engine.tokenizer.decode(tokens).rstrip("\ufffd")
-        assert done == run(engine, prompt), "the same prompt, another text"
-        assert (done.finish_reason, done.completion_tokens) == ("length", 24)
-        assert done.prompt_tokens == len(engine.tokenizer(prompt)["input_ids"])
-        pieces, streamed = asyncio.run(collect(engine, Job(prompt=prompt, max_new_tokens=24)))
-        assert streamed == done
-        assert "".join(pieces) == done.text
+        job = Job(prompt=prompt, max_new_tokens=24)
+        expected = expect(engine, job, tokens)
+        assert (expected.finish_reason, expected.completion_tokens) == ("length", 24)
+        assert asyncio.run(engine.generate(job)) == expected
+        pieces, streamed = asyncio.run(collect(engine, job))
+        assert streamed == expected, "the same prompt, another text"
+        assert "".join(pieces) == expected.text
 
 
 def test_a_model_without_all_its_weights_is_no_guess(model_dir: Path, tmp_path: Path) -> None:
@@ -129,14 +143,14 @@ def test_matrices_are_multiplied_the_fast_way_and_the_same(
 
     if not torch.backends.cpu.get_cpu_capability().startswith("AVX"):
         pytest.skip("this processor has no AVX")
+    expected = likeliest(model_dir, PROMPTS, 24)
     for size in (0, packing.SMALL_BYTES):
         monkeypatch.setattr(packing, "SMALL_BYTES", size)
         engine = start(model_dir)
         layers = [each for each in engine.model.modules() if "forward" in vars(each)]
         assert len(layers) == 2 * 7 + 1
         assert {layer.weight.is_mkldnn for layer in layers} == {size == 0}
-        for prompt in PROMPTS:
-            tokens = likeliest(model_dir, prompt, 24)
+        for prompt, tokens in zip(PROMPTS, expected, strict=True):
             assert run(engine, prompt).text == engine.tokenizer.decode(tokens).rstrip("\ufffd")
 
 
@@ -194,8 +208,8 @@ def test_other_families_of_models(
     async def at_once() -> list[Completion]:
         return list(await asyncio.gather(*map(engine.generate, jobs)))
 
-    for job, done in zip(jobs, asyncio.run(at_once()), strict=True):
-        tokens = likeliest(tmp_path, job.prompt, 24)
+    expected = likeliest(tmp_path, [job.prompt for job in jobs], 24)
+    for tokens, done in zip(expected, asyncio.run(at_once()), strict=True):
         assert len(set(tokens)) >= 10
         assert done.text == engine.tokenizer.decode(tokens).rstrip("\ufffd")
 
@@ -220,15 +234,19 @@ def test_many_at_random_get_what_each_gets_alone(
         for number in range(330)
     ]
     assert len({job.prompt for job in jobs}) >= 250
-    alone = [asyncio.run(engine.generate(job)) for job in jobs]
-    # To what is said without chance, transformers' own `generate` is a witness.
+    # Of what is said without chance, transformers' own `generate` is the witness.
     certain = [number for number, job in enumerate(jobs) if not job.temperature]
     assert len(certain) >= 220
-    for number in certain:
-        job = jobs[number]
-        tokens = likeliest(model_dir, job.prompt, job.max_new_tokens or 0)
-        whole = engine.tokenizer.decode(tokens).rstrip("\ufffd")
-        assert alone[number].text == cut(whole, job.stop)[0]
+    tokens = likeliest(model_dir, [jobs[number].prompt for number in certain], 60)
+    expected = {
+        number: expect(engine, jobs[number], made)
+        for number, made in zip(certain, tokens, strict=True)
+    }
+    expected |= {
+        number: asyncio.run(engine.generate(job))
+        for number, job in enumerate(jobs)
+        if job.temperature
+    }
     leavers = set(numbers.sample(range(len(jobs)), 40))
 
     async def ask(number: int) -> Completion | None:
@@ -248,7 +266,7 @@ def test_many_at_random_get_what_each_gets_alone(
         return list(await asyncio.gather(*map(ask, range(len(jobs)))))
 
     answers = asyncio.run(all_())
-    same = [answer == alone[number] for number, answer in enumerate(answers) if answer]
+    same = [answer == expected[number] for number, answer in enumerate(answers) if answer]
     assert len(same) >= 280
     assert all(same)
 
@@ -383,7 +401,7 @@ def test_without_a_number_it_goes_to_the_limit(engine: Any) -> None:
 
 def test_it_stops_before_a_stop_string(engine: Any, model_dir: Path) -> None:
     whole = run(engine, "The sea is").text
-    first = engine.tokenizer.decode(likeliest(model_dir, "The sea is", 10))
+    first = engine.tokenizer.decode(likeliest(model_dir, ["The sea is"], 10)[0])
     for width in (1, 3, 6):  # also across the borders of tokens
         stop = whole[len(first) : len(first) + width]
         steps: list[int] = []
@@ -399,7 +417,7 @@ def test_it_stops_before_a_stop_string(engine: Any, model_dir: Path) -> None:
 
 
 def test_it_stops_at_the_models_end_token(model_dir: Path, engine: Any, tmp_path: Path) -> None:
-    tokens = likeliest(model_dir, "The sea is", 24)
+    [tokens] = likeliest(model_dir, ["The sea is"], 24)
     other = Path(shutil.copytree(model_dir, tmp_path / "model"))
     config = other / "generation_config.json"
     config.write_text(json.dumps(json.loads(config.read_text()) | {"eos_token_id": [0, tokens[5]]}))
