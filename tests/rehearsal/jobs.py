@@ -40,6 +40,8 @@ OVER = {"done", "failed", "cancelled"}
 # README's commands that make the Secret of a webhook, and what it has added to the app.
 MADE = re.compile(r"^export WEBHOOK_SECRET=.*\nuv run modal secret create .*$", re.MULTILINE)
 ADDED = re.compile(r"`app = modal\.App\(\.\.\., (.+)\)` in `modal_app\.py`")
+# Its message that a job is done, in which `...` stands for any text.
+SHOWN = re.compile(r'^(\{"type": "job\.done".*)$', re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,7 @@ def receiver() -> Iterator[Receiver]:
 class Suite:
     """url: of the endpoint. folder: for marks. room: as many jobs run at once. attempts: at work that fails.
 
-    started: paths of the jobs, of which some may be the same.
+    readme: of the project. started: paths of the jobs, of which some may be the same.
     """
 
     url: str
@@ -158,6 +160,7 @@ class Suite:
     room: int
     attempts: int
     receiver: Receiver
+    readme: str
     numbers: Iterator[int] = field(default_factory=count)
     started: list[str] = field(default_factory=list)
 
@@ -319,7 +322,7 @@ def lost_container(suite: Suite, containers: list[Container]) -> None:
 
 
 def each_end_is_told(suite: Suite) -> None:
-    """Of all that this suite has started, however it ended, and again where it was not taken."""
+    """Of all that this suite has started, however it ended, and again where it was not taken; as README shows it."""
     told = suite.receiver.told
     for path in {*suite.started}:
         job = ask(suite.url, Ask("GET", path)).json()
@@ -330,12 +333,22 @@ def each_end_is_told(suite: Suite) -> None:
         expected = {key: job[key] for key in ("id", "status", "created_at", "error")}
         for message in told[job["id"]]:
             assert (message["type"], message["data"]) == (f"job.{job['status']}", expected), message
-    assert {message["type"] for messages in told.values() for message in messages} == {
-        f"job.{status}" for status in OVER
-    }
+    messages = [message for of_one in told.values() for message in of_one]
+    assert {message["type"] for message in messages} == {f"job.{status}" for status in OVER}
+    (shown,) = map(json.loads, SHOWN.findall(suite.readme))
+    unlike = [each for each in messages if each["type"] == "job.done" and not is_like(shown, each)]
+    assert not unlike, f"README shows {shown}, and it was {unlike[0]}"
     assert len(told) >= 2 * RACES, f"only {len(told)} jobs"
     assert told.keys() == {path.rpartition("/")[2] for path in suite.started}
     assert not suite.receiver.wrong, suite.receiver.wrong
+
+
+def is_like(shown: Any, told: Any) -> bool:
+    """Whether it is what README shows, which writes `...` for any text."""
+    if isinstance(shown, dict):
+        same = shown.keys() == told.keys()
+        return same and all(is_like(shown[name], told[name]) for name in shown)
+    return isinstance(told, str) if shown == "..." else bool(shown == told)
 
 
 SUITE = [
@@ -366,6 +379,7 @@ def deploy_and_check(stage: Stage, project: Path, _: family.Answers, name: str) 
         AssertionError: with the runner, the check, and what went wrong.
     """
     shutil.copy(HANDLERS, project / "src" / family.NAME / "handlers.py")
+    readme = (project / "README.md").read_text()
     with receiver() as told:
         add_webhook(stage, project, name, told)
         app = stage.deploy(project, family.NAME, name)
@@ -374,13 +388,13 @@ def deploy_and_check(stage: Stage, project: Path, _: family.Answers, name: str) 
             stage.working(app, "watch_job", count=1, faults=True),
             stage.served(app) as served,
         ):
-            on_modal = Suite(served.url, folder(project, "modal"), 2, 2, told)
+            on_modal = Suite(served.url, folder(project, "modal"), 2, 2, told, readme)
             loss = partial(lost_container, containers=containers)
             run("containers", on_modal, [*SUITE, loss, each_end_is_told])
     with receiver() as told:
         variables = {"WEBHOOK_URL": told.url, "WEBHOOK_SECRET": told.secret}
         with drive.local_server(project, family.NAME, os.environ | variables) as url:
-            on_threads = Suite(url, folder(project, "local"), 4, 1, told)
+            on_threads = Suite(url, folder(project, "local"), 4, 1, told, readme)
             run("threads", on_threads, [*SUITE, each_end_is_told])
     return 2 * len(SUITE) + 3
 

@@ -660,6 +660,13 @@ MUTANTS = [
         steps=jobs.deploy_and_check,
     ),
     Mutant(
+        "a message of another shape than README's",
+        JOBS,
+        "jobs in containers, each_end_is_told: README shows",
+        [("README.md", '"created_at": "...", "error"', '"created": "...", "error"')],
+        steps=jobs.deploy_and_check,
+    ),
+    Mutant(
         "a webhook that is told once",
         JOBS,
         "watch_job: retries: promised 10, deployed 0",
