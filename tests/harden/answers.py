@@ -137,6 +137,8 @@ def hostile_texts(options: Options, pool: Pool) -> Iterator[Row]:
 
 def mutants_caught(options: Options, pool: Pool) -> Row:
     """Broken templates, which the same checks must catch."""
+    if stale := answers_mutants.stale(options.template):  # those of other runs too
+        return Row("answers", "mutants caught", 0, 1, tuple(stale))
     chosen = answers_mutants.MUTANTS if options.full else answers_mutants.MUTANTS_IN_SLICE
     tasks = [(options.template, options.folder, name) for name in chosen]
     found = pool.map(answers_mutants.caught, tasks, chunksize=1)

@@ -13,6 +13,7 @@ ANSWERS = "template/{{ _copier_conf.answers_file }}.jinja"
 WEB = "template/{{ api }}/src/{{ package_name }}/web.py.jinja"
 PAGE = "template/{{ websocket }}/src/{{ package_name }}/page.html.jinja"
 WEIGHTS = "template/{{ inference }}/src/{{ package_name }}/weights.py.jinja"
+REGION = "includes/limits_function.py.jinja"
 COMMAND = "template/{{ command }}/src/{{ package_name }}/command.py.jinja"
 PIPELINES = "template/{{ pipelines }}/ci/project.py.jinja"
 CHECKS, LIMITS, README = (
@@ -31,7 +32,12 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
         'description = "{{ description }}"',
         "description",
     ),
-    "any name of a model": ("copier.yml", "{{ model(model_id) }}", "", "model_id"),
+    "any name of a model": (
+        "copier.yml",
+        "model(model_id) or facts",
+        "facts",
+        "model_id",
+    ),
     "a model without quotes": (WEIGHTS, '"{{ model_id }}"', "{{ model_id }}", "model_id"),
     "a project's name in a docstring": (
         WEB,
@@ -101,7 +107,7 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
         "{{ package_name }}",
         RANDOM,
     ),
-    "regions lost": (LIMITS, "{% if region %}", "{% if not region %}", RANDOM),
+    "regions lost": (REGION, "{% if region %}", "{% if not region %}", RANDOM),
     "a refusal that says nothing": (
         CHECKS,
         "is not {{ what }} that Modal takes: use {{ least }} to {{ most }}.",
@@ -113,6 +119,15 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
 MUTANTS_IN_SLICE = ("description as it is in TOML", "a project's name in a docstring")
 
 
+def stale(template: Path) -> list[str]:
+    """Those whose text is no longer where it was."""
+    return [
+        f"the mutant does not change {file}: {name}"
+        for name, (file, text, _, _) in MUTANTS.items()
+        if text not in (template / file).read_text()
+    ]
+
+
 def caught(task: tuple[Path, Path, str]) -> str:
     """The first problem that the checks find with a mutant and not without it; nothing if there is none."""
     template, folder, name = task
@@ -120,7 +135,6 @@ def caught(task: tuple[Path, Path, str]) -> str:
     mutant = folder / "mutants" / str(list(MUTANTS).index(name))
     shutil.copytree(template, mutant)
     content = (mutant / file).read_text()
-    assert text in content, f"the mutant does not change {file}"
     (mutant / file).write_text(content.replace(text, instead))
     return (
         by_random_sets(template, mutant, folder)

@@ -51,7 +51,10 @@ def full_disk(trial: Trial) -> str:
 
 
 def no_descriptors(trial: Trial) -> str:
-    """More connections than file descriptors. The log says so, no core is eaten, and all is well once they close."""
+    """More connections than file descriptors. The log says so, and all is well once they close.
+
+    The proxy before a command takes no core meanwhile. asyncio's own server may: each second it tries as often as its queue is long.
+    """
     for style in trial.styles("api", "flask", "command"):
         files = {} if style == "command" else {"handlers.py": f"{style}.py"}
         path = "/" if style == "command" else "/ok"
@@ -66,13 +69,12 @@ def no_descriptors(trial: Trial) -> str:
                         address = ("127.0.0.1", service.port)
                         stack.enter_context(socket.create_connection(address, timeout=0.2))
                 time.sleep(1)
-                with trial.case(f"{style} takes it easy"):
-                    before = sum(sum(each.cpu_times()[:2]) for each in tree)
-                    time.sleep(2)
-                    used = sum(sum(each.cpu_times()[:2]) for each in tree) - before
-                    # asyncio tries again each second, as often as its queue is long.
-                    limit = 0.3 if style == "command" else 1.2
-                    assert used < limit, f"{used:.1f} of 2 seconds of a core, for nothing"
+                if style == "command":
+                    with trial.case(f"{style} takes it easy"):
+                        before = sum(sum(each.cpu_times()[:2]) for each in tree)
+                        time.sleep(2)
+                        used = sum(sum(each.cpu_times()[:2]) for each in tree) - before
+                        assert used < 0.3, f"{used:.1f} of 2 seconds of a core, for nothing"
             with trial.case(f"{style} recovers"):
                 assert service.process.poll() is None, "it ended"
                 wait_for("an answer", partial(answers, service, path), 20)
@@ -165,6 +167,6 @@ def backwards(project: Path) -> str:
 
 FAULTS = (
     Fault("disk is full under the log", 12, 3, full_disk),
-    Fault("no file descriptors left", 9, 0, no_descriptors),
+    Fault("no file descriptors left", 7, 0, no_descriptors),
     Fault("clock goes back", 7, 6, clock),
 )

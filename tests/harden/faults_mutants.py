@@ -220,7 +220,7 @@ MUTANTS = {
     "who queues is turned away": Mutant(
         "event loop is blocked",
         "api",
-        Change("serve.py", "graceful_shutdown=5", "graceful_shutdown=5, limit_concurrency=5"),
+        Change("serve.py", "graceful_shutdown=5", "graceful_shutdown=5, limit_concurrency=2"),
         "api: .*lost: ",
     ),
     "no end to what takes too long": Mutant(

@@ -2,7 +2,8 @@
 
 import importlib
 import time
-from collections.abc import Iterable, Mapping
+import traceback
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -72,13 +73,22 @@ def try_part(part: str, options: Options) -> list[Row]:
     """Run a part, saying how each row ended as soon as it has."""
     started = time.monotonic()
     rows = []
-    for row in importlib.import_module(f"harden.{part}").run(options):
+    for row in to_the_end(part, options):
         rows.append(row)
         print(f"{part}: {row.what}: {row.cases:,} cases, {row.outcome}", flush=True)
         for problem in row.problems():
             print(f"  FAILED {problem}", flush=True)
     print(f"{part}: {time.monotonic() - started:.0f} seconds", flush=True)
     return rows
+
+
+def to_the_end(part: str, options: Options) -> Iterator[Row]:
+    """The rows of a part; one more where it breaks off, so that those of an hour are not lost with it."""
+    try:
+        yield from importlib.import_module(f"harden.{part}").run(options)
+    except Exception as error:  # noqa: BLE001 (whatever it is, the run fails with it)
+        traceback.print_exc()
+        yield Row(part, "to its end", 0, 1, (f"{type(error).__name__}: {error}"[:1500],))
 
 
 HEAD = ("part", "what", "cases", "failures", "outcome")
