@@ -208,7 +208,8 @@ def narrow(document: Mapping[str, Any], model: str) -> dict[str, Any]:
 def readable(document: Mapping[str, Any]) -> dict[str, Any]:
     """The document with what only the model knows: a text has words, and a vector of the echo 8 dimensions."""
     narrowed = copy.deepcopy(dict(document))
-    text = {"type": "string", "minLength": 1, "pattern": "[!-~]"}
+    # White space is what Python's `split` takes for it, which is more than `\s` of expressions.
+    text = {"type": "string", "minLength": 1, "pattern": "[^\\s\x1c-\x1f\x85]"}
     texts = {"type": "array", "minItems": 1, "maxItems": 256, "items": text}
     dimensions = {"anyOf": [{"type": "integer", "minimum": 1, "maximum": 8}, {"type": "null"}]}
     schemas = narrowed["components"]["schemas"]
