@@ -381,7 +381,7 @@ def deploy_and_check(stage: Stage, project: Path, _: family.Answers, name: str) 
     shutil.copy(HANDLERS, project / "src" / family.NAME / "handlers.py")
     readme = (project / "README.md").read_text()
     with receiver() as told:
-        add_webhook(stage, project, name, told)
+        add_webhook(stage, project, readme, name, told)
         app = stage.deploy(project, family.NAME, name)
         with (
             stage.working(app, "run_job", faults=True) as containers,
@@ -399,13 +399,12 @@ def deploy_and_check(stage: Stage, project: Path, _: family.Answers, name: str) 
     return 2 * len(SUITE) + 3
 
 
-def add_webhook(stage: Stage, project: Path, name: str, told: Receiver) -> None:
+def add_webhook(stage: Stage, project: Path, readme: str, name: str, told: Receiver) -> None:
     """What README has its reader do for one, with this receiver, which then knows the key.
 
     Raises:
         DeployError: when a command fails.
     """
-    readme = (project / "README.md").read_text()
     (commands,), (added,) = MADE.findall(readme), ADDED.findall(readme)
     stage.command(project, commands.replace("https://example.com/jobs", told.url), name)
     secret = stage.plane.secrets[name, f"{family.NAME}-webhook"]["WEBHOOK_SECRET"]
